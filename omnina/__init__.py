@@ -1,0 +1,1 @@
+"""OmniNA: a generative foundation model of nucleotide sequences and their annotations."""
