@@ -1,0 +1,131 @@
+"""Nucleotide cells, the filters on them, and the windows that long ones are cut into.
+
+Pure Python, no torch. Lengths and positions are in bases, from 0, ends exclusive.
+"""
+
+import re
+from dataclasses import dataclass
+
+IUPAC = "ACGTURYSWKMBDHVN"
+_NOT_IUPAC = re.compile(f"[^{IUPAC}]")
+_LABELLED = re.compile(r"[^\W\d]\w*:\S*(?:\s+[^\W\d]\w*:\S*)*")
+_LINE_BREAKS = re.compile(r"\s*[\r\n]\s*")
+
+
+@dataclass(frozen=True)
+class Nucleotides:
+    """A cell's sequences: one without label, or several ``label:bases`` as in paired guides and targets.
+
+    ``parts`` holds (label, bases); a lone sequence has the label ``""``.
+    """
+
+    parts: tuple[tuple[str, str], ...]
+    converted_uracils: int = 0
+
+    @property
+    def bases(self) -> int:
+        """Number of bases in all parts together."""
+        return sum(len(bases) for _, bases in self.parts)
+
+    @property
+    def text(self) -> str:
+        """The cell as the prompt shows it."""
+        return " ".join(f"{label}:{bases}" if label else bases for label, bases in self.parts)
+
+    @property
+    def base_spans(self) -> list[tuple[int, int]]:
+        """Where each part's bases stand in ``text``, in characters: (start, end)."""
+        spans, start = [], 0
+        for label, bases in self.parts:
+            start += len(label) + 1 if label else 0
+            spans.append((start, start + len(bases)))
+            start += len(bases) + 1  # the space between two parts
+        return spans
+
+    def shortened(self, part: int, bases: int) -> "Nucleotides":
+        """The same with one part cut to its first ``bases`` bases."""
+        label, sequence = self.parts[part]
+        cut = (label, sequence[:bases])
+        return Nucleotides((*self.parts[:part], cut, *self.parts[part + 1 :]))
+
+
+@dataclass(frozen=True)
+class SequenceRules:
+    """What pretraining keeps of a sequence, and how it is cut (bases).
+
+    The published recipe: at least 200 bases, no two N in a row, windows of 3,000.
+    """
+
+    min_bases: int = 200
+    max_n_run: int = 1
+    window: int = 3000
+    overlap: int = 0
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or not 0 <= self.overlap < self.window:
+            raise ValueError(f"window ({self.window}) must be positive and exceed the overlap ({self.overlap})")
+
+
+def parse_cell(cell: str) -> Nucleotides:
+    """Read a ``sequence`` cell: IUPAC letters in any case, U read as T; one sequence or labelled ones.
+
+    Raises ValueError with the reason if it is empty or holds anything that is not a nucleotide code.
+    """
+    cell = cell.strip()
+    if not cell:
+        raise ValueError("the sequence is empty")
+    if not _LABELLED.fullmatch(cell):
+        bases, uracils = _checked_bases(_LINE_BREAKS.sub("", cell), "")
+        return Nucleotides((("", bases),), uracils)
+    parts, converted = [], 0
+    for labelled in cell.split():
+        label, _, letters = labelled.partition(":")
+        bases, uracils = _checked_bases(letters, label)
+        parts.append((label, bases))
+        converted += uracils
+    return Nucleotides(tuple(parts), converted)
+
+
+def filter_reason(nucleotides: Nucleotides, rules: SequenceRules) -> str | None:
+    """Why the rules leave a whole sequence out, or None if they keep it."""
+    if nucleotides.bases < rules.min_bases:
+        return f"shorter than {rules.min_bases} bases"
+    too_long = "N" * (rules.max_n_run + 1)
+    if any(too_long in bases for _, bases in nucleotides.parts):
+        return f"run of {len(too_long)} or more N"
+    return None
+
+
+def windows(nucleotides: Nucleotides, rules: SequenceRules) -> list[Nucleotides]:
+    """Cut a lone sequence into windows that together hold every base; labelled sequences stay whole."""
+    (label, bases), *others = nucleotides.parts
+    if label or others:
+        return [nucleotides]
+    spans = window_spans(len(bases), rules.window, rules.overlap)
+    return [Nucleotides((("", bases[start:end]),)) for start, end in spans]
+
+
+def window_spans(length: int, window: int, overlap: int) -> list[tuple[int, int]]:
+    """(start, end) of windows over ``length`` bases: neighbours share ``overlap`` bases or more.
+
+    The last window ends at the last base, and has full size if the sequence allows it.
+    """
+    if length <= window:
+        return [(0, length)]
+    starts = range(0, length - window, window - overlap)
+    return [(start, start + window) for start in starts] + [(length - window, length)]
+
+
+def _checked_bases(letters: str, label: str) -> tuple[str, int]:
+    """Upper case with T for U, and how many U there were."""
+    name = f"the sequence labelled '{label}'" if label else "the sequence"
+    if not letters:
+        raise ValueError(f"{name} is empty")
+    bases = letters.upper()
+    wrong = _NOT_IUPAC.search(bases)
+    if wrong:
+        found = letters[wrong.start()] if len(letters) == len(bases) else wrong.group()
+        raise ValueError(
+            f"{name} has {found!r} at base {wrong.start() + 1}, which is not a nucleotide code ({IUPAC})"
+        )
+    return bases.replace("U", "T"), bases.count("U")

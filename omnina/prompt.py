@@ -1,0 +1,218 @@
+"""From a row to token ids: the only file that knows the prompts' wording.
+
+A document is BOS, the prompt from ``### Instruction`` to ``### Response:``, the answer, EOS. The prompt is
+tokenised as ONE string, the string that the chat template renders, so that training and every later use
+see the same ids; the answer is tokenised apart and appended, so that where it starts is known exactly.
+BOS and EOS are added by id: nothing that a cell holds can become a special token.
+
+    BOS ### Instruction: ... ### Input: ACGT... ### Response: | 16S ribosomal RNA gene ... EOS
+                                                              ^ answer_start
+"""
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Encoding, Tokenizer
+
+from omnina.chunking import Nucleotides
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """The fixed text around a row's cells, as the published models were trained on it."""
+
+    before_sequence: str
+    before_question: str
+    before_response: str
+    after_response: str
+
+    def render(self, sequence: str, question: str = "") -> str:
+        """The prompt as one string, without BOS: everything before the answer."""
+        return f"{self.before_sequence}{sequence}{self.before_question}{question}{self.before_response}"
+
+
+PRETRAIN_PROMPT = Prompt(
+    before_sequence="### Instruction: Annotate the following sequence. ### Input: ",
+    before_question="",
+    before_response=" ### Response:",
+    after_response="",
+)
+# Without the full stop, and with a space before EOS: the published fine-tuning script's wording.
+FINETUNE_PROMPT = Prompt(
+    before_sequence="### Instruction: Annotate the following sequence ### Input: ",
+    before_question=" ### Question: ",
+    before_response=" ### Response:",
+    after_response=" ",
+)
+
+
+def chat_template() -> str:
+    """Jinja source of both prompts; a message's ``content`` is the sequence, ``question`` is optional.
+
+    ``tokenizer.apply_chat_template([{"role": "user", "content": "ACGT"}])`` gives the ids of a prompt.
+    """
+    finetune = (
+        f"{_jinja(FINETUNE_PROMPT.before_sequence)} ~ message.content ~ "
+        f"{_jinja(FINETUNE_PROMPT.before_question)} ~ message.question ~ "
+        f"{_jinja(FINETUNE_PROMPT.before_response)}"
+    )
+    pretrain = (
+        f"{_jinja(PRETRAIN_PROMPT.before_sequence)} ~ message.content ~ "
+        f"{_jinja(PRETRAIN_PROMPT.before_response)}"
+    )
+    refusal = "{{ raise_exception('Give one user message: the sequence, and optionally a question.') }}"
+    return (
+        "{%- if messages | length != 1 or messages[0].role != 'user' -%}" + refusal + "{%- endif -%}"
+        "{%- set message = messages[0] -%}{{ bos_token }}"
+        "{%- if message.question is defined -%}{{ " + finetune + " }}"
+        "{%- else -%}{{ " + pretrain + " }}{%- endif -%}"
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One window with its texts, ready to be tokenised; ``question`` is empty in pretraining."""
+
+    nucleotides: Nucleotides
+    response: str
+    question: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A row as token ids.
+
+    ``sequence_spans`` are the (start, end) token positions that hold bases; ``bases`` is how many are in
+    them, ``trimmed_bases`` how many were cut off so that the row fits.
+    """
+
+    input_ids: list[int]
+    answer_start: int
+    sequence_spans: list[tuple[int, int]]
+    bases: int
+    trimmed_bases: int
+
+
+class PromptEncoder:
+    """Turns rows into documents of at most ``max_length`` tokens.
+
+    Args:
+        tokenizer: the tokenizer itself, as in ``tokenizer.json``; it is copied, not changed.
+        prompt: whose wording to use.
+        bos_id, eos_id: put before the prompt and after the answer.
+        max_length: the longest document, in tokens. What is over is cut off the end of the (longest)
+            sequence; the question and the answer are never shortened.
+
+    Raises ValueError if not even an empty row fits.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, prompt: Prompt, *, bos_id: int, eos_id: int, max_length: int
+    ) -> None:
+        self.prompt = prompt
+        self.bos_id, self.eos_id, self.max_length = bos_id, eos_id, max_length
+        self._prompt_tokenizer = _without_specials(tokenizer)
+        self._answer_tokenizer = _without_dummy_prefix(self._prompt_tokenizer)
+        self.fixed_tokens = self._length(prompt.render(""), prompt.after_response)
+        if self.fixed_tokens >= max_length:
+            raise ValueError(
+                f"max_length is {max_length} tokens, but the prompt without any sequence, question or "
+                f"answer takes {self.fixed_tokens}; set max_length to at least {self.fixed_tokens + 2}, "
+                "better to several hundred"
+            )
+
+    def encode(self, rows: Sequence[Row]) -> list[Document | ValueError]:
+        """Documents in the order of the rows; a row that cannot fit gives the ValueError saying why."""
+        prompts = self._prompt_tokenizer.encode_batch([self._render(row) for row in rows])
+        answers = self._answer_tokenizer.encode_batch(
+            [row.response + self.prompt.after_response for row in rows]
+        )
+        return [
+            self._fit(row, prompt, answer.ids)
+            for row, prompt, answer in zip(rows, prompts, answers, strict=True)
+        ]
+
+    def _render(self, row: Row) -> str:
+        return self.prompt.render(row.nucleotides.text, row.question)
+
+    def _length(self, prompt: str, answer: str) -> int:
+        prompt_ids = self._prompt_tokenizer.encode(prompt).ids
+        return len(prompt_ids) + len(self._answer_tokenizer.encode(answer).ids) + 2  # BOS and EOS
+
+    def _fit(self, row: Row, encoded: Encoding, answer: list[int]) -> Document | ValueError:
+        """Cut bases until the document fits: shorter text may segment otherwise, so look again."""
+        nucleotides = row.nucleotides
+        while (excess := len(encoded.ids) + len(answer) + 2 - self.max_length) > 0:
+            part, kept = self._cut(nucleotides, encoded, excess)
+            if kept < 1:
+                return ValueError(
+                    f"question and answer leave no room for the sequence in max_length = "
+                    f"{self.max_length} tokens (the answer alone takes {len(answer)})"
+                )
+            nucleotides = nucleotides.shortened(part, kept)
+            encoded = self._prompt_tokenizer.encode(self.prompt.render(nucleotides.text, row.question))
+        return self._document(nucleotides, encoded, answer, row.nucleotides.bases - nucleotides.bases)
+
+    def _cut(self, nucleotides: Nucleotides, encoded: Encoding, excess: int) -> tuple[int, int]:
+        """The longest part, and how many of its bases stay if its last ``excess`` tokens go."""
+        spans = self._character_spans(nucleotides)
+        part = max(range(len(spans)), key=lambda i: spans[i][1] - spans[i][0])
+        start, end = spans[part]
+        first, stop = _token_span(encoded, start, end)
+        if stop - excess <= first:
+            return part, 0
+        return part, encoded.offsets[stop - excess][0] - start
+
+    def _document(
+        self, nucleotides: Nucleotides, encoded: Encoding, answer: list[int], trimmed: int
+    ) -> Document:
+        spans = [_token_span(encoded, *span) for span in self._character_spans(nucleotides)]
+        return Document(
+            input_ids=[self.bos_id, *encoded.ids, *answer, self.eos_id],
+            answer_start=1 + len(encoded.ids),
+            sequence_spans=[(first + 1, stop + 1) for first, stop in spans],  # after BOS
+            bases=nucleotides.bases,
+            trimmed_bases=trimmed,
+        )
+
+    def _character_spans(self, nucleotides: Nucleotides) -> list[tuple[int, int]]:
+        shift = len(self.prompt.before_sequence)
+        return [(start + shift, end + shift) for start, end in nucleotides.base_spans]
+
+
+def _token_span(encoded: Encoding, start: int, end: int) -> tuple[int, int]:
+    """(first, stop) of the tokens that hold the characters start..end."""
+    first, last = encoded.char_to_token(start), encoded.char_to_token(end - 1)
+    assert first is not None and last is not None, "every base has a token"
+    return first, last + 1
+
+
+def _without_specials(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy that reads ``</s>`` in a text as the characters it is made of, and adds nothing."""
+    duplicate = copy.deepcopy(tokenizer)
+    duplicate.encode_special_tokens = True
+    duplicate.post_processor = None
+    duplicate.no_truncation()
+    duplicate.no_padding()
+    return duplicate
+
+
+def _without_dummy_prefix(tokenizer: Tokenizer) -> Tokenizer:
+    """A copy without the leading U+2581 that some normalisers put before a text: an answer goes on."""
+    definition = json.loads(tokenizer.to_str())
+    normalizer = definition["normalizer"]
+    if normalizer and normalizer["type"] == "Sequence":
+        steps = [step for step in normalizer["normalizers"] if step["type"] != "Prepend"]
+        definition["normalizer"] = {"type": "Sequence", "normalizers": steps}
+    elif normalizer and normalizer["type"] == "Prepend":
+        definition["normalizer"] = None
+    duplicate = Tokenizer.from_str(json.dumps(definition))
+    duplicate.encode_special_tokens = True
+    return duplicate
+
+
+def _jinja(text: str) -> str:
+    """A Jinja string literal."""
+    return json.dumps(text)
