@@ -63,7 +63,9 @@ class SequenceRules:
 
     def __post_init__(self) -> None:
         if self.window < 1 or not 0 <= self.overlap < self.window:
-            raise ValueError(f"window ({self.window}) must be positive and exceed the overlap ({self.overlap})")
+            raise ValueError(
+                f"window ({self.window}) must be positive and exceed the overlap ({self.overlap})"
+            )
 
 
 def parse_cell(cell: str) -> Nucleotides:

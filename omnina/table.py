@@ -71,7 +71,7 @@ def read_rows(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, d
 
 def _files_of(entry: str) -> list[Path]:
     if glob.has_magic(entry) and not Path(entry).exists():
-        found = sorted(Path(match) for match in glob.glob(entry, recursive=True))
+        found = sorted(Path(match) for match in glob.iglob(entry, recursive=True))  # noqa: PTH207 (Path.glob has no absolute patterns)
         if not found:
             raise UserError(f"{entry}: no file matches this pattern.")
         return found

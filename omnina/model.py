@@ -1,0 +1,306 @@
+"""The OmniNA decoder: a Llama for flat batches of documents, read downwards.
+
+A batch is one row of T tokens in which documents stand end to end: no padding, no mask. Attention stays
+within a document, positions restart in each, and logits exist only where a label asks for them, a chunk
+at a time. Parameters carry Llama's names and shapes, so a checkpoint is a ``LlamaForCausalLM`` and the
+other way round; generation is transformers' own Llama on the saved folder.
+
+Letters in shapes:
+    T tokens of a batch, all documents together      S supervised tokens among them
+    H hidden size      N attention heads      D size of a head      K key/value heads      V vocabulary
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.attention.varlen import varlen_attn
+from transformers import GenerationConfig, LlamaConfig, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import CausalLMOutput
+
+from omnina.loss import fused_cross_entropy, token_cross_entropy
+
+Attention = Literal["per_document", "varlen"]
+IGNORED_LABEL = -100
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Where the documents of a flat batch begin and end, and the rotations of its positions.
+
+    Computed once per forward and shared by all layers.
+    """
+
+    boundaries: Tensor  # (documents + 1,) int32, in tokens
+    lengths: list[int]  # tokens of each; empty where the kernel reads the boundaries itself
+    longest: int
+    cos: Tensor  # (T, 1, D) float32
+    sin: Tensor  # (T, 1, D) float32
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm over the last dimension (Zhang and Sennrich, 2019, arXiv:1910.07467)."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., size) -> (..., size)."""
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+
+
+class DocumentAttention(nn.Module):
+    """Causal self-attention with rotary positions, each document on its own."""
+
+    def __init__(self, config: LlamaConfig, attention: Attention) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.head_dim = config.head_dim
+        self.attend = _attend_varlen if attention == "varlen" else _attend_per_document
+        hidden, bias = config.hidden_size, config.attention_bias
+        self.q_proj = nn.Linear(hidden, self.heads * self.head_dim, bias=bias)
+        self.k_proj = nn.Linear(hidden, self.kv_heads * self.head_dim, bias=bias)
+        self.v_proj = nn.Linear(hidden, self.kv_heads * self.head_dim, bias=bias)
+        self.o_proj = nn.Linear(self.heads * self.head_dim, hidden, bias=bias)
+
+    def forward(self, x: Tensor, documents: Documents) -> Tensor:
+        """(T, H) -> (T, H)."""
+        tokens = x.shape[0]
+        query = self.q_proj(x).view(tokens, self.heads, self.head_dim)  # (T, N, D)
+        key = self.k_proj(x).view(tokens, self.kv_heads, self.head_dim)  # (T, K, D)
+        value = self.v_proj(x).view(tokens, self.kv_heads, self.head_dim)  # (T, K, D)
+        query = rotate(query, documents.cos, documents.sin)
+        key = rotate(key, documents.cos, documents.sin)
+        attended = self.attend(query, key, value, documents)  # (T, N, D)
+        return self.o_proj(attended.reshape(tokens, self.heads * self.head_dim))
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (Shazeer, 2020, arXiv:2002.05202): down(silu(gate(x)) * up(x))."""
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__()
+        hidden, inner, bias = config.hidden_size, config.intermediate_size, config.mlp_bias
+        self.gate_proj = nn.Linear(hidden, inner, bias=bias)
+        self.up_proj = nn.Linear(hidden, inner, bias=bias)
+        self.down_proj = nn.Linear(inner, hidden, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(T, H) -> (T, H)."""
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class DecoderLayer(GradientCheckpointingLayer):
+    """Pre-norm attention, then pre-norm feed-forward; the unit that FSDP shards and compile compiles."""
+
+    def __init__(self, config: LlamaConfig, attention: Attention) -> None:
+        super().__init__()
+        self.self_attn = DocumentAttention(config, attention)
+        self.mlp = FeedForward(config)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(self, x: Tensor, documents: Documents) -> Tensor:
+        """(T, H) -> (T, H)."""
+        x = x + self.self_attn(self.input_layernorm(x), documents)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class OmniNAPreTrainedModel(PreTrainedModel):
+    """What transformers needs to know: configuration, initialisation, the layer to shard."""
+
+    config_class = LlamaConfig
+    base_model_prefix = "model"
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = True  # the Trainer passes num_items_in_batch
+    _no_split_modules = ("DecoderLayer",)
+    _supports_sdpa = True
+
+
+class OmniNAModel(OmniNAPreTrainedModel):
+    """Embedding, layers, final norm."""
+
+    def __init__(self, config: LlamaConfig, attention: Attention = "per_document") -> None:
+        _check_supported(config)
+        super().__init__(config)
+        self.attention = attention
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(DecoderLayer(config, attention) for _ in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_init()
+
+    def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seq_lens: Tensor, longest: int) -> Tensor:
+        """Final hidden states.
+
+        Args:
+            input_ids, position_ids: (1, T) int64.
+            cu_seq_lens: (documents + 1,) int32, where each document begins, and T.
+            longest: an upper bound of the documents' lengths, in tokens.
+
+        Returns: (T, H).
+        """
+        cos, sin = rotary_tables(position_ids[0], self.config)
+        needs_lengths = self.attention == "per_document"
+        lengths = cu_seq_lens.diff().tolist() if needs_lengths else []
+        documents = Documents(cu_seq_lens, lengths, longest, cos, sin)
+        x = self.embed_tokens(input_ids[0])  # (T, H)
+        for layer in self.layers:
+            x = layer(x, documents)
+        return self.norm(x)
+
+
+class OmniNAForCausalLM(OmniNAPreTrainedModel):
+    """The language model: next-token prediction on flat batches.
+
+    Args:
+        config: transformers' LlamaConfig.
+        attention: ``per_document`` (SDPA, any device) or ``varlen`` (FlashAttention inside torch; CUDA,
+            bf16 or fp16).
+    """
+
+    def __init__(self, config: LlamaConfig, attention: Attention = "per_document") -> None:
+        super().__init__(config)
+        self.model = OmniNAModel(config, attention)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self._tied_weights_keys = (
+            {"lm_head.weight": "model.embed_tokens.weight"} if config.tie_word_embeddings else None
+        )
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        cu_seq_lens_q: Tensor,
+        cu_seq_lens_k: Tensor,
+        max_length_q: int,
+        max_length_k: int,
+        labels: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> CausalLMOutput:
+        """Loss of a flat batch, or all its logits if there are no labels.
+
+        Args:
+            input_ids, position_ids: (1, T) int64; positions restart in each document.
+            cu_seq_lens_q, cu_seq_lens_k: (documents + 1,) int32, the same (self-attention).
+            max_length_q, max_length_k: at least the longest document, in tokens.
+            labels: (1, T) int64, unshifted; -100 where unsupervised, always at a document's first token.
+            num_items_in_batch: what the summed loss is divided by: the supervised tokens of the whole
+                step, over all micro-batches. This batch's own number if not given.
+
+        Returns: ``loss`` (scalar, float32, nats per token) or ``logits`` (1, T, V).
+        """
+        hidden = self.model(input_ids, position_ids, cu_seq_lens_q, max_length_q)
+        if labels is None:
+            return CausalLMOutput(logits=self.lm_head(hidden)[None])
+        states, targets = _supervised(hidden, labels)
+        total = fused_cross_entropy(states, self.lm_head.weight, targets)
+        count = targets.numel() if num_items_in_batch is None else num_items_in_batch
+        return CausalLMOutput(loss=total / (count if count else 1))
+
+    @torch.no_grad()
+    def token_losses(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        cu_seq_lens_q: Tensor,
+        cu_seq_lens_k: Tensor,
+        max_length_q: int,
+        max_length_k: int,
+        labels: Tensor,
+    ) -> Tensor:
+        """Negative log-likelihood of each label, nats, (T,) float32; 0 where unsupervised."""
+        hidden = self.model(input_ids, position_ids, cu_seq_lens_q, max_length_q)
+        states, targets = _supervised(hidden, labels)
+        losses = torch.zeros(labels.shape[1], device=hidden.device)
+        positions = (labels[0] != IGNORED_LABEL).nonzero()[:, 0]
+        losses[positions] = token_cross_entropy(states, self.lm_head.weight, targets)
+        return losses
+
+    def compile_layers(self) -> None:
+        """torch.compile each layer in place; parameter names stay as they are."""
+        for layer in self.model.layers:
+            layer.compile()
+
+    def save_pretrained(self, save_directory: str | Path, **options) -> None:
+        """Write a folder that is a plain ``LlamaForCausalLM``, with its generation settings."""
+        super().save_pretrained(save_directory, **options)
+        if not options.get("is_main_process", True):
+            return
+        path = Path(save_directory) / "config.json"
+        written = json.loads(path.read_text(encoding="utf-8"))
+        written["architectures"] = ["LlamaForCausalLM"]
+        path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        GenerationConfig.from_model_config(self.config).save_pretrained(save_directory)
+
+
+def rotary_tables(positions: Tensor, config: LlamaConfig) -> tuple[Tensor, Tensor]:
+    """cos and sin of the rotary angles (Su et al., 2021, arXiv:2104.09864), both (T, 1, D) float32.
+
+    Args:
+        positions: (T,) integers.
+        config: for the head size D and the base.
+    """
+    exponents = torch.arange(0, config.head_dim, 2, device=positions.device).float() / config.head_dim
+    frequencies = 1.0 / config.rope_parameters["rope_theta"] ** exponents  # (D/2,)
+    angles = torch.outer(positions.float(), frequencies)  # (T, D/2)
+    angles = torch.cat((angles, angles), dim=-1)[:, None]  # (T, 1, D)
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (i, i + D/2) of a head by its position's angle; computed in float32.
+
+    x (T, heads, D), cos and sin (T, 1, D) -> (T, heads, D) in x's dtype.
+    """
+    first, second = x.chunk(2, dim=-1)  # (T, heads, D/2) each
+    turned = torch.cat((-second, first), dim=-1)  # (T, heads, D)
+    return (x * cos + turned * sin).to(x.dtype)
+
+
+def _attend_varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
+    """FlashAttention over all documents at once; (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
+    ends, longest = documents.boundaries, documents.longest
+    grouped = query.shape[1] != key.shape[1]
+    causal = (
+        -1,
+        0,
+    )  # any key to the left, none to the right; varlen_attn's default is full attention
+    return varlen_attn(
+        query, key, value, ends, ends, longest, longest, window_size=causal, enable_gqa=grouped
+    )
+
+
+@torch.compiler.disable  # the lengths differ in every batch: compiled, each would be a new graph
+def _attend_per_document(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
+    """SDPA on one document after the other; (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
+    grouped = query.shape[1] != key.shape[1]
+    pieces = [tensor.transpose(0, 1).split(documents.lengths, 1) for tensor in (query, key, value)]
+    attended = [  # (N, document, D) each
+        F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True, enable_gqa=grouped)[0]
+        for q, k, v in zip(*pieces, strict=True)
+    ]
+    return torch.cat(attended, dim=1).transpose(0, 1)
+
+
+def _supervised(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """States that predict a label, and the labels: (T, H), (1, T) -> (S, H), (S,)."""
+    targets = labels[0, 1:]  # the state at t predicts the token at t + 1
+    positions = (targets != IGNORED_LABEL).nonzero()[:, 0]
+    return hidden.index_select(0, positions), targets[positions]
+
+
+def _check_supported(config: LlamaConfig) -> None:
+    rope = config.rope_parameters["rope_type"]
+    if rope != "default" or config.hidden_act != "silu":
+        raise ValueError(
+            f"rope_type '{rope}' with activation '{config.hidden_act}' is not implemented; "
+            "OmniNA uses rope_type 'default' and activation 'silu'"
+        )

@@ -1,0 +1,250 @@
+"""Batches without padding: which rows each step holds, who computes them, and the flat batch itself.
+
+Rows form an endless stream: epoch after epoch, each epoch a new order of all rows (blocks of rows are
+shuffled, then the rows inside each block). Step s takes the rows whose first token lies in
+[s x stride, (s + 1) x stride) of the stream. The stride is ``tokens_per_step`` less the longest row (or
+1 % if that is more), so that no step exceeds its budget. Nothing is remembered between steps: step
+150,000 is found by arithmetic, and a step is the same however many processes share it.
+
+    plan = StepPlan(lengths, tokens_per_step=524288, seed=42, data_hash="...")
+    plan.rows(150_000)                        ids of the rows of one optimizer step
+    partition(lengths[rows], bins=64)         the same rows as 64 balanced forward passes
+"""
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from omnina.model import IGNORED_LABEL
+
+BLOCK_ROWS = 65_536
+SLACK = 0.01  # share of a step left free, so that its rows can be dealt out evenly under a fixed size
+SHAPE_MULTIPLE = 128  # fixed batch lengths are rounded up to this, the tile of a GPU's matrix product
+
+
+class StepPlan:
+    """The rows of every step; depends on the arguments alone.
+
+    Args:
+        lengths: (rows,) tokens of each row.
+        tokens_per_step: budget of one optimizer step over all processes, in tokens.
+        seed, data_hash: choose the order.
+        block_rows: rows that are shuffled together.
+
+    Raises ValueError if there is no row, or the longest row fills half a step or more.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        *,
+        tokens_per_step: int,
+        seed: int,
+        data_hash: str,
+        block_rows: int = BLOCK_ROWS,
+    ) -> None:
+        if len(lengths) == 0:
+            raise ValueError("there is no row to make steps from")
+        self.lengths = np.asarray(lengths, dtype=np.int64)
+        self.longest = int(self.lengths.max())
+        if 2 * self.longest > tokens_per_step:
+            raise ValueError(
+                f"tokens_per_step ({tokens_per_step}) must be at least twice the longest row, "
+                f"{self.longest} tokens"
+            )
+        self.tokens_per_step = tokens_per_step
+        self.stride = tokens_per_step - max(self.longest, ceil(SLACK * tokens_per_step))
+        self.tokens_per_epoch = int(self.lengths.sum())
+        self.steps_per_epoch = self.tokens_per_epoch / self.stride
+        self._key = f"{data_hash}/{seed}"
+        self._block_rows = block_rows
+        starts = np.arange(0, len(self.lengths), block_rows)
+        self._block_tokens = np.add.reduceat(self.lengths, starts)
+        # A step reads neighbouring blocks, so the last few are all that is worth keeping.
+        self._epoch_blocks = lru_cache(maxsize=2)(self._shuffled_blocks)
+        self._block_order = lru_cache(maxsize=4)(self._shuffled_rows)
+
+    def rows(self, step: int) -> np.ndarray:
+        """Ids of the rows of a step, in stream order, (rows of the step,) int64; may be empty."""
+        begin, end = step * self.stride, (step + 1) * self.stride
+        first_epoch, last_epoch = begin // self.tokens_per_epoch, (end - 1) // self.tokens_per_epoch
+        parts = [
+            self._rows_of_epoch(epoch, begin - shift, end - shift)
+            for epoch in range(first_epoch, last_epoch + 1)
+            for shift in [epoch * self.tokens_per_epoch]
+        ]
+        return np.concatenate(parts)
+
+    def epoch(self, step: int) -> float:
+        """Passes over the data before this step."""
+        return step * self.stride / self.tokens_per_epoch
+
+    def _rows_of_epoch(self, epoch: int, begin: int, end: int) -> np.ndarray:
+        """Rows of one epoch whose first token lies in [begin, end) of it."""
+        blocks, starts = self._epoch_blocks(epoch)
+        found = []
+        first = max(int(np.searchsorted(starts, begin, side="right")) - 1, 0)
+        for place in range(first, int(np.searchsorted(starts, end, side="left"))):
+            rows, row_starts = self._block_order(epoch, int(blocks[place]))
+            low, high = np.searchsorted(row_starts, [begin - starts[place], end - starts[place]])
+            found.append(rows[low:high])
+        return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+    def _shuffled_blocks(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Blocks in this epoch's order, and the token at which each starts."""
+        order = self._generator(epoch).permutation(len(self._block_tokens))
+        return order, _starts(self._block_tokens[order])
+
+    def _shuffled_rows(self, epoch: int, block: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of a block in this epoch's order, and the token of the block at which each starts."""
+        first = block * self._block_rows
+        size = min(self._block_rows, len(self.lengths) - first)
+        order = first + self._generator(epoch, block).permutation(size)
+        return order, _starts(self.lengths[order])
+
+    def _generator(self, *place: int) -> np.random.Generator:
+        digest = hashlib.sha256(f"{self._key}/{place}".encode()).digest()
+        return np.random.default_rng(int.from_bytes(digest, "big"))
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    return np.cumsum(lengths) - lengths
+
+
+def partition(lengths: np.ndarray, bins: int) -> list[np.ndarray]:
+    """Deal rows into bins of nearly equal tokens: longest first, each to the emptiest bin.
+
+    (Graham's longest-processing-time rule, 1969.) Returns the places in ``lengths`` of each bin's rows, in
+    their given order; bins are empty where there are fewer rows than bins.
+    """
+    loads = [(0, index) for index in range(bins)]
+    dealt: list[list[int]] = [[] for _ in range(bins)]
+    for place in np.argsort(-lengths, kind="stable"):
+        load, index = heapq.heappop(loads)
+        dealt[index].append(int(place))
+        heapq.heappush(loads, (load + int(lengths[place]), index))
+    return [np.array(sorted(places), dtype=np.int64) for places in dealt]
+
+
+def accumulation_steps(tokens_per_step: int, tokens_per_device: int, processes: int) -> int:
+    """Forward passes per process and step: ``tokens_per_device`` is the most one may hold."""
+    return ceil(tokens_per_step / (tokens_per_device * processes))
+
+
+@dataclass(frozen=True)
+class StepSampler:
+    """Row ids of this process's micro-batches, from ``first_step`` on, without end.
+
+    It has no length on purpose: the Trainer then counts steps, and does not skip or shard batches again.
+    """
+
+    plan: StepPlan
+    processes: int
+    rank: int
+    accumulation: int
+    first_step: int = 0
+
+    def __iter__(self) -> Iterator[list[int]]:
+        step = self.first_step
+        while True:
+            yield from self.micro_batches(step)
+            step += 1
+
+    def micro_batches(self, step: int) -> list[list[int]]:
+        """This process's micro-batches of one step."""
+        rows = self.plan.rows(step)
+        bins = partition(self.plan.lengths[rows], self.processes * self.accumulation)
+        return [rows[places].tolist() for places in bins[self.rank :: self.processes]]
+
+
+@dataclass(frozen=True)
+class FixedShape:
+    """Sizes that every flat batch is filled up to, so that torch.compile compiles once."""
+
+    tokens: int
+    documents: int
+
+    @classmethod
+    def for_plan(cls, plan: StepPlan, bins: int) -> "FixedShape":
+        """The budget of one bin, and room for twice its average number of documents."""
+        tokens = _round_up(ceil(plan.tokens_per_step / bins), SHAPE_MULTIPLE)
+        mean_documents = tokens / (plan.tokens_per_epoch / len(plan.lengths))
+        return cls(tokens, _round_up(2 * ceil(mean_documents), SHAPE_MULTIPLE))
+
+
+@dataclass(frozen=True)
+class FlatCollator:
+    """Joins rows into one flat batch, named and laid out as DataCollatorWithFlattening does.
+
+    Args:
+        max_length: the longest row there may be, in tokens; the bound given to the attention kernel.
+        answers_only: supervise the answer alone (fine-tuning) instead of every token (pretraining).
+        filler_id: a token for filler documents, which no label looks at.
+        fixed_shape: fill every batch up to these sizes, or None for no filler at all.
+    """
+
+    max_length: int
+    answers_only: bool
+    filler_id: int
+    fixed_shape: FixedShape | None = None
+
+    def __call__(self, rows: Sequence[dict]) -> dict[str, Tensor | int]:
+        """Rows with ``input_ids`` and ``answer_start`` -> the model's arguments.
+
+        ``input_ids``, ``labels``, ``position_ids`` (1, T) int64; ``cu_seq_lens_q`` and ``_k``
+        (documents + 1,) int32; ``max_length_q`` and ``_k`` int.
+        """
+        documents = [np.asarray(row["input_ids"], dtype=np.int64) for row in rows]
+        labels = [
+            self._labels(ids, int(row["answer_start"])) for ids, row in zip(documents, rows, strict=True)
+        ]
+        for size in self._filler_sizes(sum(map(len, documents))):
+            documents.append(np.full(size, self.filler_id))
+            labels.append(np.full(size, IGNORED_LABEL))
+        lengths = [len(ids) for ids in documents]
+        ends = self._boundaries(lengths)
+        return {
+            "input_ids": _row(np.concatenate(documents)),
+            "labels": _row(np.concatenate(labels)),
+            "position_ids": _row(np.concatenate([np.arange(length) for length in lengths])),
+            "cu_seq_lens_q": ends,
+            "cu_seq_lens_k": ends,
+            "max_length_q": self.max_length,
+            "max_length_k": self.max_length,
+        }
+
+    def _labels(self, ids: np.ndarray, answer_start: int) -> np.ndarray:
+        labels = ids.copy()
+        labels[: answer_start if self.answers_only else 1] = IGNORED_LABEL
+        return labels
+
+    def _filler_sizes(self, tokens: int) -> list[int]:
+        """Lengths of the filler documents: none, or what fills the fixed shape; an empty batch gets one."""
+        wanted = max(tokens, 1)
+        if self.fixed_shape:
+            wanted = _round_up(max(self.fixed_shape.tokens, tokens), SHAPE_MULTIPLE)
+        missing = wanted - tokens
+        return [min(self.max_length, missing - done) for done in range(0, missing, self.max_length)]
+
+    def _boundaries(self, lengths: list[int]) -> Tensor:
+        """(documents + 1,) int32; fixed shapes go on with documents of no tokens."""
+        ends = np.cumsum([0, *lengths])
+        if self.fixed_shape:
+            wanted = _round_up(max(self.fixed_shape.documents, len(lengths)), SHAPE_MULTIPLE)
+            ends = np.pad(ends, (0, wanted - len(lengths)), mode="edge")
+        return torch.from_numpy(ends.astype(np.int32))
+
+
+def _row(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(values)[None]  # (1, T)
+
+
+def _round_up(value: int, multiple: int) -> int:
+    return ceil(value / multiple) * multiple

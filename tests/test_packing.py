@@ -1,0 +1,148 @@
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import DataCollatorWithFlattening
+
+from omnina.packing import (
+    FixedShape,
+    FlatCollator,
+    StepPlan,
+    StepSampler,
+    accumulation_steps,
+    partition,
+)
+
+LENGTHS = np.random.default_rng(1).integers(20, 400, 5000)
+
+
+def plan(lengths=LENGTHS, tokens_per_step=4096, seed=7, data_hash="data", block_rows=512) -> StepPlan:
+    return StepPlan(
+        lengths, tokens_per_step=tokens_per_step, seed=seed, data_hash=data_hash, block_rows=block_rows
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=80),
+    budget=st.integers(100, 400),
+    block_rows=st.integers(1, 100),
+)
+def test_every_row_comes_once_an_epoch_and_no_step_exceeds_its_budget(lengths, budget, block_rows):
+    steps = plan(np.array(lengths), budget, block_rows=block_rows)
+    seen: list[int] = []
+    step = 0
+    while len(seen) < 3 * len(lengths):
+        rows = steps.rows(step)
+        assert steps.lengths[rows].sum() <= budget
+        seen += rows.tolist()
+        step += 1
+    for epoch in range(3):
+        assert sorted(seen[epoch * len(lengths) : (epoch + 1) * len(lengths)]) == list(range(len(lengths)))
+
+
+def test_step_is_found_by_arithmetic_and_depends_on_all_that_it_should():
+    direct = plan().rows(150_000)
+    fresh = plan()
+    for step in range(5):
+        fresh.rows(step)
+    assert np.array_equal(fresh.rows(150_000), direct)
+    for other in (plan(seed=8), plan(data_hash="other"), plan(tokens_per_step=8192)):
+        assert not np.array_equal(other.rows(150_000), direct)
+
+
+def test_epochs_differ_in_order():
+    steps = plan(block_rows=65_536)
+    first, second = steps.rows(0), steps.rows(int(np.ceil(steps.steps_per_epoch)))
+    assert len(np.intersect1d(first, second)) < len(first) / 2
+
+
+@pytest.mark.parametrize(("processes", "accumulation"), [(1, 8), (8, 1), (2, 4)])
+def test_processes_only_share_out_the_rows_of_a_step(processes, accumulation):
+    steps = plan()
+    samplers = [StepSampler(steps, processes, rank, accumulation) for rank in range(processes)]
+    micro = [batch for sampler in samplers for batch in sampler.micro_batches(3)]
+    assert sorted(chain.from_iterable(micro)) == sorted(steps.rows(3).tolist())
+    sets = {frozenset(batch) for batch in micro}
+    one = {frozenset(batch) for batch in StepSampler(steps, 1, 0, 8).micro_batches(3)}
+    assert sets == one
+
+
+def test_sampler_starts_anywhere():
+    whole = iter(StepSampler(plan(), 2, 1, 3))
+    batches = [next(whole) for _ in range(12)]
+    later = iter(StepSampler(plan(), 2, 1, 3, first_step=2))
+    assert [next(later) for _ in range(6)] == batches[6:]
+
+
+def test_partition_balances_tokens():
+    lengths = LENGTHS[:300]
+    bins = partition(lengths, 8)
+    loads = [lengths[places].sum() for places in bins]
+    assert sorted(np.concatenate(bins)) == list(range(300))
+    assert max(loads) - min(loads) <= lengths.min()
+
+
+def test_partition_with_fewer_rows_than_bins_leaves_bins_empty():
+    assert sorted(len(places) for places in partition(np.array([5, 6]), 4)) == [0, 0, 1, 1]
+
+
+def test_accumulation_follows_from_budget_and_processes():
+    assert accumulation_steps(524_288, 16_384, 8) == 4
+    assert accumulation_steps(524_288, 16_384, 7) == 5
+    assert accumulation_steps(4096, 8192, 1) == 1
+
+
+def test_fixed_shape_costs_two_percent_at_most_at_the_published_scale():
+    lengths = np.random.default_rng(0).integers(60, 700, 20_000)
+    steps = StepPlan(lengths, tokens_per_step=524_288, seed=1, data_hash="x")
+    shape = FixedShape.for_plan(steps, 32)
+    computed, real = 0, 0
+    for step in range(8):
+        rows = steps.rows(step)
+        for places in partition(lengths[rows], 32):
+            load = lengths[rows][places].sum()
+            assert load <= shape.tokens
+            assert len(places) <= shape.documents
+            computed, real = computed + shape.tokens, real + load
+    assert 1 - real / computed <= 0.02
+
+
+def test_a_row_that_fills_half_a_step_is_refused():
+    with pytest.raises(ValueError, match="at least twice the longest row, 399"):
+        plan(tokens_per_step=700)
+
+
+def test_flat_batch_equals_transformers_layout(rows, collator):
+    ours = collator(rows)
+    theirs = DataCollatorWithFlattening(return_flash_attn_kwargs=True, return_tensors="pt")(
+        [{"input_ids": row["input_ids"].tolist()} for row in rows]
+    )
+    for name in ("input_ids", "labels", "position_ids", "cu_seq_lens_q", "cu_seq_lens_k"):
+        assert torch.equal(ours[name], theirs[name]), name
+        assert ours[name].dtype == theirs[name].dtype, name
+    assert ours["max_length_q"] >= theirs["max_length_q"]
+
+
+def test_labels_of_answers_only_mask_exactly_the_prompt():
+    rows = [
+        {"input_ids": [1, 10, 11, 12, 2], "answer_start": 3},
+        {"input_ids": [1, 20, 2], "answer_start": 1},
+    ]
+    batch = FlatCollator(8, answers_only=True, filler_id=2)(rows)
+    assert batch["input_ids"].tolist() == [[1, 10, 11, 12, 2, 1, 20, 2]]
+    assert batch["labels"].tolist() == [[-100, -100, -100, 12, 2, -100, 20, 2]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 0, 1, 2]]
+    assert batch["cu_seq_lens_q"].tolist() == [0, 5, 8]
+
+
+def test_filler_documents_are_unsupervised_and_within_the_positions():
+    batch = FlatCollator(64, False, filler_id=2, fixed_shape=FixedShape(256, 128))(
+        [{"input_ids": [1, 5, 2], "answer_start": 1}]
+    )
+    assert (batch["labels"][0, 3:] == -100).all()
+    assert batch["position_ids"].max() < 64
+    assert batch["cu_seq_lens_q"][-1] == 256
