@@ -1,1 +1,1 @@
-"""From public records to training CSVs: readers, annotation wording, filters, leakage-safe splits."""
+"""Public records -> training tables: readers, annotation wording, filters and splits that do not leak."""

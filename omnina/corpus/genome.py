@@ -1,70 +1,84 @@
-"""Annotated genes of a GenBank genome, each on its coding strand."""
+"""Annotated genes of a GenBank file -> annotated sequences.
 
-import gzip
-from collections import Counter
-from dataclasses import dataclass, field
+A gene is a CDS or RNA feature; ``gene`` features only repeat their places, and repeats, regulatory sites and
+``misc_feature`` have no product.
+"""
+
+from collections.abc import Iterator
 from pathlib import Path
 
 from Bio import SeqIO
-from Bio.SeqFeature import SeqFeature
+from Bio.SeqFeature import ExactPosition, SeqFeature
 from Bio.SeqRecord import SeqRecord
 
-from omnina.corpus.record import AnnotatedSequence
+from omnina.corpus.entry import Entry, opened_records
 from omnina.errors import UserError
 
 SOURCE = "genome"
-GENE_TYPES = ("CDS", "tRNA", "rRNA", "tmRNA", "ncRNA")
+GENE_FEATURES = ("CDS", "tRNA", "rRNA", "ncRNA", "tmRNA")
+PSEUDO = "pseudo gene"
+NO_PRODUCT = "no product"
 
 
-@dataclass
-class Genome:
-    """Genes of all contigs, in the file's order, and the contigs that carry ribosomal RNA."""
+def read_genome(path: Path) -> Iterator[Entry]:
+    """Yield each gene of a gzipped GenBank file; pseudo genes and those without product are marked dropped.
 
-    features: int = 0
-    genes: list[AnnotatedSequence] = field(default_factory=list)
-    ribosomal_contigs: set[str] = field(default_factory=set)
-
-
-def read_genome(path: Path, dropped: Counter) -> Genome:
-    """The genes of a gzipped GenBank file.
-
-    Adds to ``dropped`` the genes left out: pseudogenes, and those without a product.
-    Raises UserError for a missing file or one without any gene.
+    Raises UserError, naming file and record, for a missing file, one without records, one that biopython
+    cannot parse, or a record without sequence or organism.
     """
-    if not path.is_file():
+    contig = None
+    with opened_records(path) as stream:
+        contigs = SeqIO.parse(stream, "genbank")
+        try:
+            for contig in contigs:
+                yield from genes_of(contig, path)
+        except ValueError as error:
+            if isinstance(error, (UserError, UnicodeDecodeError)):
+                raise
+            after = f"the record after '{contig.id}'" if contig else "the first record"
+            raise UserError(
+                f"{path}: {after} is not GenBank ({error}); fetch the record file again."
+            ) from error
+    if contig is None:
+        raise UserError(f"{path}: no GenBank record in it; fetch the record file again.")
+
+
+def genes_of(contig: SeqRecord, path: Path) -> Iterator[Entry]:
+    """Yield the genes of one contig in the order of the file, each read along its own strand."""
+    organism = contig.annotations.get("organism")
+    if not organism or contig.seq.defined is False:
         raise UserError(
-            f"{path}: there is no such file; it is part of the repository (git checkout -- data)."
+            f"{path}: record '{contig.id}' has no {'bases' if organism else 'ORGANISM line'}; "
+            "fetch the full record (with sequence) or remove it."
         )
-    genome = Genome()
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        for contig in SeqIO.parse(stream, "genbank"):
-            for feature in contig.features:
-                if feature.type in GENE_TYPES:
-                    _add_gene(genome, contig, feature, dropped)
-    if not genome.features:
-        raise UserError(f"{path}: no {', '.join(GENE_TYPES)} feature found; is it a GenBank file?")
-    return genome
+    for feature in contig.features:
+        if feature.type in GENE_FEATURES:
+            yield _entry(contig, feature, organism)
 
 
-def _add_gene(genome: Genome, contig: SeqRecord, feature: SeqFeature, dropped: Counter) -> None:
-    genome.features += 1
-    if feature.type == "rRNA":
-        genome.ribosomal_contigs.add(contig.id)
-    if "pseudo" in feature.qualifiers:
-        dropped["pseudogene"] += 1
-    elif "product" not in feature.qualifiers:
-        dropped["no product"] += 1
-    else:
-        genome.genes.append(_row(contig, feature))
+def described(feature: SeqFeature, organism: str) -> str:
+    """The annotation in English; a gene cut off by the contig's end is called partial."""
+    location = feature.location
+    whole = isinstance(location.start, ExactPosition) and isinstance(location.end, ExactPosition)
+    kind = feature.type if whole else f"Partial {feature.type}"
+    gene = f" Gene: {feature.qualifiers['gene'][0]}." if "gene" in feature.qualifiers else ""
+    return f"{kind} of {organism}.{gene} Product: {'; '.join(feature.qualifiers['product'])}."
 
 
-def _row(contig: SeqRecord, feature: SeqFeature) -> AnnotatedSequence:
-    gene = feature.qualifiers.get("gene")
-    named = f" Gene: {gene[0]}." if gene else ""
-    organism = contig.annotations["organism"]
-    return AnnotatedSequence(
-        sequence=str(feature.extract(contig.seq)).upper(),
-        response=f"{feature.type} of {organism}.{named} Product: {feature.qualifiers['product'][0]}.",
+def _entry(contig: SeqRecord, feature: SeqFeature, organism: str) -> Entry:
+    drop_reason = _drop_reason(feature)
+    return Entry(
         source=SOURCE,
+        name=f"{contig.id}:{feature.location}:{feature.type}",
         group=contig.id,
+        feature=feature.type,
+        sequence=str(feature.extract(contig.seq)).upper(),
+        response="" if drop_reason else described(feature, organism),
+        drop_reason=drop_reason,
     )
+
+
+def _drop_reason(feature: SeqFeature) -> str:
+    if "pseudo" in feature.qualifiers or "pseudogene" in feature.qualifiers:
+        return PSEUDO
+    return "" if any(feature.qualifiers.get("product", [])) else NO_PRODUCT

@@ -1,88 +1,106 @@
-"""16S ribosomal RNA genes with organism and lineage, from the microbiomeutil "gold" FASTA file.
+"""16S ribosomal RNA genes of the "gold" FASTA file -> annotated sequences.
 
-Its headers come in two shapes, tabs between the fields, the lineage last:
+A header's fields are separated by tabs, and the last is the lineage from domain to genus, six names. Two
+shapes occur. Type strains:
 
-    S000005078 Geobacillus thermocatenulatus (T); DSM 730; Z26926 ...    Bacteria; Firmicutes; ...
-    7000004131497519    Neorickettsia sennetsu str. Miyayama    7000004131497519|16s_rRNA|...    Bacteria; ...
+    S000005078 Geobacillus thermocatenulatus (T); DSM 730; Z26926 Geobacillus thermocatenulatus <tab> lineage
+
+and genes taken from a sequenced genome:
+
+    7000004128189864 <tab> Alcanivorax borkumensis SK2 <tab> 7000004128189864|16s_rRNA|... <tab> lineage
 """
 
-import gzip
-from collections import Counter
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
-from omnina.corpus.record import AnnotatedSequence
+from omnina.corpus.entry import Entry, opened_records
 from omnina.errors import UserError
 
 SOURCE = "16S"
-GENUS_MISSING = "genus not in the lineage"
+NO_GENUS = "lineage ends in 'Incertae Sedis', not in a genus"
+OTHER_GENUS = "organism's genus is not the lineage's"
+
+_RANKS = 6  # domain, phylum, class, order, family, genus
+_TYPE_STRAIN = re.compile(r"(?P<name>\S+) (?P<organism>\S.*?) \(T\);.*")
+# What genome projects append to the organism: ", complete genome.", " genome, from Genbank", ...
+_GENOME_REMARK = re.compile(r"(,? (complete |draft )?genome)?(,? from Gen[Bb]ank)?[.,]?\s*$")
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says: ``lineage`` runs from the domain to the genus."""
+    """A header's record id, organism and lineage (domain first, genus last)."""
 
+    name: str
     organism: str
     lineage: tuple[str, ...]
 
     @property
-    def genus(self) -> str:
-        """First word of the organism's name."""
-        return self.organism.split()[0]
+    def organism_genus(self) -> str:
+        """First word of the organism; "Candidatus" is a status, so the word after it."""
+        return self.organism.removeprefix("Candidatus ").split()[0]
 
     @property
-    def genus_in_lineage(self) -> bool:
-        """Whether a rank of the lineage is the genus (ranks may carry a suffix: ``Bacillus a``)."""
-        return any(self.genus in rank.replace('"', "").split() for rank in self.lineage)
+    def lineage_genus(self) -> str:
+        """First word of the last rank: RDP cuts Bacillus into groups "Bacillus a" to "Bacillus k"."""
+        return self.lineage[-1].split()[0]
+
+    @property
+    def drop_reason(self) -> str:
+        """Why the lineage cannot be trusted to be the organism's; empty if the genus says it is."""
+        if self.lineage[-1].endswith("Incertae Sedis"):
+            return NO_GENUS
+        return "" if self.organism_genus == self.lineage_genus else OTHER_GENUS
 
 
-def parse_header(header: str) -> Header:
-    """Read a header line without its ``>``; raises ValueError if it has neither shape."""
-    fields = [field.strip() for field in header.split("\t")]
-    if len(fields) == 4:
-        organism = fields[1]
-    elif len(fields) == 2:
-        _, _, description = fields[0].partition(" ")
-        organism = description.split(";")[0].removesuffix("(T)").strip()
-    else:
-        raise ValueError(f"{len(fields)} tab-separated fields instead of 2 or 4")
-    lineage = tuple(rank.strip() for rank in fields[-1].split(";") if rank.strip())
-    if not organism or len(lineage) < 2:
-        raise ValueError("no organism or no lineage")
-    return Header(organism, lineage)
+def read_rrna16s(path: Path) -> Iterator[Entry]:
+    """Yield each gene of a gzipped FASTA file, those with an untrustworthy lineage marked as dropped.
 
-
-def read_16s(path: Path, dropped: Counter) -> tuple[int, list[AnnotatedSequence]]:
-    """All genes of the file as rows, and how many records it holds.
-
-    Adds to ``dropped`` the genes whose genus is not in their lineage: those labels are wrong.
-    Raises UserError for a missing file or a header of another shape.
+    Raises UserError, naming file and record, for a missing file, one without records or a header of
+    another shape.
     """
-    if not path.is_file():
+    title = ""
+    with opened_records(path) as stream:
+        for title, sequence in SimpleFastaParser(stream):
+            yield _entry(parsed_header(title, path), sequence)
+    if not title:
+        raise UserError(f"{path}: no FASTA record in it; fetch the record file again.")
+
+
+def parsed_header(title: str, path: Path) -> Header:
+    """Parse a header line without its ``>``; ``path`` is named in the UserError for any other shape."""
+    fields = [field.strip() for field in title.split("\t")]
+    lineage = tuple(rank.strip() for rank in fields[-1].split(";"))
+    type_strain = _TYPE_STRAIN.fullmatch(fields[0]) if len(fields) == 2 else None
+    if type_strain:
+        name, organism = type_strain["name"], type_strain["organism"]
+    else:
+        name, organism = fields[0], _GENOME_REMARK.sub("", fields[1]) if len(fields) == 4 else ""
+    if not name or not organism or len(lineage) != _RANKS or not all(lineage):
         raise UserError(
-            f"{path}: there is no such file; it is part of the repository (git checkout -- data)."
+            f"{path}: record '{title[:60]}': the header must be 'id organism (T); strain <tab> lineage' or "
+            f"'id <tab> organism <tab> gene <tab> lineage' with {_RANKS} ranks, ';' between them; "
+            "mend the header or remove the record."
         )
-    rows, number = [], 0
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        for number, (title, sequence) in enumerate(SimpleFastaParser(stream), 1):
-            try:
-                header = parse_header(title)
-            except ValueError as error:
-                raise UserError(f"{path}: record {number} ('{title[:60]}'): {error}") from error
-            if header.genus_in_lineage:
-                rows.append(_row(header, sequence))
-            else:
-                dropped[GENUS_MISSING] += 1
-    return number, rows
+    return Header(name, organism, lineage)
 
 
-def _row(header: Header, sequence: str) -> AnnotatedSequence:
-    lineage = "; ".join(header.lineage)
-    return AnnotatedSequence(
-        sequence=sequence.upper().replace("U", "T"),
-        response=f"16S ribosomal RNA gene of {header.organism}. Lineage: {lineage}.",
+def described(header: Header) -> str:
+    """The annotation in English."""
+    organism = header.organism.removesuffix(".")  # "Clostridium sp." ends the sentence itself
+    return f"16S ribosomal RNA gene of {organism}. Lineage: {'; '.join(header.lineage)}."
+
+
+def _entry(header: Header, sequence: str) -> Entry:
+    return Entry(
         source=SOURCE,
-        group=header.genus,
+        name=header.name,
+        group=header.lineage_genus,
+        feature="rRNA",
+        sequence=sequence.upper(),
+        response=described(header),
+        drop_reason=header.drop_reason,
     )

@@ -1,0 +1,65 @@
+"""The example tables' figures as Markdown: printed by the script, kept in ``data/README.md``."""
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from omnina.corpus.entry import Entry
+from omnina.corpus.example import FILE_NAMES, GENOME_FILE, RRNA16S_FILE, Example, row_bytes
+
+USED = tuple(FILE_NAMES)
+
+
+def summary(example: Example, records: Path, output: Path) -> str:
+    """Three Markdown tables: the files, the shares per source, and what became of each record."""
+    return "\n\n".join((files_table(example, records, output), shares_table(example), fates_table(example)))
+
+
+def files_table(example: Example, records: Path, output: Path) -> str:
+    """One line per file: rows (or records), bases, bytes and sha256."""
+    lines = ["| file | rows | bases | bytes | sha256 |", "|---|---:|---:|---:|---|"]
+    for split, entries in example.tables.items():
+        bases = f"{_bases(entries):,}"
+        lines.append(_file_line(output / FILE_NAMES[split], f"{len(entries):,}", bases))
+    lines += [_file_line(records / name, "", "") for name in (RRNA16S_FILE, GENOME_FILE)]
+    return "\n".join(lines)
+
+
+def shares_table(example: Example) -> str:
+    """One line per table and source: rows, groups (genera or contigs), bases, bytes, share of the bytes."""
+    lines = ["| table | source | rows | genera or contigs | bases | bytes of rows | share of bytes |"]
+    lines.append("|---|---|---:|---:|---:|---:|---:|")
+    for split, table in example.tables.items():
+        whole = sum(map(row_bytes, table))
+        for source in example.fates:
+            entries = [entry for entry in table if entry.source == source]
+            groups, size = len({entry.group for entry in entries}), sum(map(row_bytes, entries))
+            lines.append(
+                f"| {split} | {source} | {len(entries):,} | {groups} | {_bases(entries):,} | {size:,} "
+                f"| {size / whole:.1%} |"
+            )
+    return "\n".join(lines)
+
+
+def fates_table(example: Example) -> str:
+    """One line per source and fate; each source's counts add up to its records."""
+    lines = ["| source | what became of it | records |", "|---|---|---:|"]
+    for source, fates in example.fates.items():
+        lines.append(f"| {source} | in the file | {fates.total():,} |")
+        lines += [f"| {source} | used: {split} | {fates[split]:,} |" for split in USED]
+        lines += [f"| {source} | {fate} | {n:,} |" for fate, n in _others(fates)]
+    return "\n".join(lines)
+
+
+def _others(fates: Counter[str]) -> list[tuple[str, int]]:
+    return [(fate, count) for fate, count in fates.most_common() if fate not in USED]
+
+
+def _bases(entries: list[Entry]) -> int:
+    return sum(len(entry.sequence) for entry in entries)
+
+
+def _file_line(path: Path, rows: str, bases: str) -> str:
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    return f"| `{path.name}` | {rows} | {bases} | {len(data):,} | `{digest}` |"
