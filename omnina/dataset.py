@@ -236,10 +236,10 @@ def load_data(
     paths = expand_paths(inputs)
     tokenizer_json = tokenizer_file.read_text(encoding="utf-8")
     data_hash = _digest([_file_digest(path) for path in paths])
-    key = _digest(
-        [FORMAT_VERSION, data_hash, [str(path) for path in paths], _digest(tokenizer_json), bos_id, eos_id]
-        + [asdict(settings), asdict(FINETUNE_PROMPT if settings.questions else PRETRAIN_PROMPT)]
-    )
+    prompt = FINETUNE_PROMPT if settings.questions else PRETRAIN_PROMPT
+    names = [str(path) for path in paths]  # they name sources and bad rows
+    ids = [_digest(tokenizer_json), bos_id, eos_id]
+    key = _digest([FORMAT_VERSION, data_hash, names, ids, asdict(settings), asdict(prompt)])
     folder = cache_dir / key[:20]
     encoder = (tokenizer_json, bos_id, eos_id, settings)
     cache_dir.mkdir(parents=True, exist_ok=True)

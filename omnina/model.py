@@ -184,6 +184,7 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         max_length_k: int,
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        per_token: bool = False,
     ) -> CausalLMOutput:
         """Loss of a flat batch, or all its logits if there are no labels.
 
@@ -194,32 +195,25 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
             labels: (1, T) int64, unshifted; -100 where unsupervised, always at a document's first token.
             num_items_in_batch: what the summed loss is divided by: the supervised tokens of the whole
                 step, over all micro-batches. This batch's own number if not given.
+            per_token: give each label's loss instead, without gradient (evaluation).
 
-        Returns: ``loss`` (scalar, float32, nats per token) or ``logits`` (1, T, V).
+        Returns: ``loss``, a float32 scalar in nats per token, or (T,) with 0 where unsupervised if
+            ``per_token``; or ``logits`` (1, T, V).
         """
         hidden = self.model(input_ids, position_ids, cu_seq_lens_q, max_length_q)
         if labels is None:
             return CausalLMOutput(logits=self.lm_head(hidden)[None])
+        if per_token:
+            return CausalLMOutput(loss=self._token_losses(hidden, labels))
         states, targets = _supervised(hidden, labels)
         total = fused_cross_entropy(states, self.lm_head.weight, targets)
         count = targets.numel() if num_items_in_batch is None else num_items_in_batch
         return CausalLMOutput(loss=total / (count if count else 1))
 
-    @torch.no_grad()
-    def token_losses(
-        self,
-        input_ids: Tensor,
-        position_ids: Tensor,
-        cu_seq_lens_q: Tensor,
-        cu_seq_lens_k: Tensor,
-        max_length_q: int,
-        max_length_k: int,
-        labels: Tensor,
-    ) -> Tensor:
-        """Negative log-likelihood of each label, nats, (T,) float32; 0 where unsupervised."""
-        hidden = self.model(input_ids, position_ids, cu_seq_lens_q, max_length_q)
-        states, targets = _supervised(hidden, labels)
+    def _token_losses(self, hidden: Tensor, labels: Tensor) -> Tensor:
+        """Negative log-likelihood of each label, nats: (T, H), (1, T) -> (T,) float32."""
         losses = torch.zeros(labels.shape[1], device=hidden.device)
+        states, targets = _supervised(hidden, labels)
         positions = (labels[0] != IGNORED_LABEL).nonzero()[:, 0]
         losses[positions] = token_cross_entropy(states, self.lm_head.weight, targets)
         return losses

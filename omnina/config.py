@@ -1,0 +1,196 @@
+"""A run's settings: one flat YAML file, the command line over it, checked at start-up.
+
+This is the only code that reads YAML. Each key is a field of one of the dataclasses below or of
+transformers' ``TrainingArguments``, and a command-line flag of the same name. The file is turned into
+flags, the command line appended, and both parsed at once, so types are checked in one place.
+"""
+
+import difflib
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from transformers import HfArgumentParser, LlamaConfig, TrainingArguments
+
+from omnina.chunking import SequenceRules
+from omnina.dataset import DataSettings
+from omnina.errors import UserError
+
+Settings = TypeVar("Settings")
+
+# Keys of TrainingArguments that token-budget steps make meaningless, and what to set instead.
+REFUSED = {
+    "per_device_train_batch_size": "tokens_per_device (tokens of one forward pass)",
+    "per_device_eval_batch_size": "tokens_per_device (tokens of one forward pass)",
+    "gradient_accumulation_steps": "tokens_per_step: accumulation follows from it and tokens_per_device",
+    "train_sampling_strategy": "seed: rows are shuffled in blocks",
+    "group_by_length": "nothing: steps hold a set number of tokens without padding",
+    "dataloader_drop_last": "nothing: an epoch goes over into the next",
+    "auto_find_batch_size": "tokens_per_device (tokens of one forward pass)",
+    "label_smoothing_factor": "nothing: the loss is the plain negative log-likelihood",
+    "torch_compile": "compile_layers",
+    "ignore_data_skip": "nothing: a resumed run starts at its step by arithmetic",
+    "warmup_ratio": "warmup_steps: a number under 1 is a share, 0.03 is 3 %",
+    "evaluation_strategy": "eval_strategy",
+}
+
+
+@dataclass
+class RunSettings:
+    """What training needs beyond TrainingArguments; both stages share it."""
+
+    train_file: list[str] = field(metadata={"help": "tables to train on: paths or globs"})
+    validation_file: list[str] = field(metadata={"help": "tables to validate on"})
+    tokenizer: str = field(metadata={"help": "folder of the tokenizer"})
+    tokens_per_step: int = field(metadata={"help": "tokens of one optimizer step, over all processes"})
+    tokens_per_device: int = field(metadata={"help": "tokens of one forward pass on one device, at most"})
+    model_config: str | None = field(default=None, metadata={"help": "YAML with the architecture"})
+    checkpoint: str | None = field(default=None, metadata={"help": "folder whose weights to start from"})
+    max_length: int = field(default=2048, metadata={"help": "longest document, in tokens"})
+    source_column: str | None = field(default=None, metadata={"help": "column that names a row's source"})
+    bad_rows: str = field(
+        default="stop", metadata={"help": "stop at a bad row, or skip", "choices": ["stop", "skip"]}
+    )
+    min_bases: int = field(default=200, metadata={"help": "shorter sequences are left out"})
+    max_n_run: int = field(default=1, metadata={"help": "sequences with more N in a row are left out"})
+    window: int = field(default=3000, metadata={"help": "bases of a window; longer sequences are cut"})
+    overlap: int = field(default=0, metadata={"help": "bases that neighbouring windows share, at least"})
+    validation_documents: int | None = field(
+        default=None, metadata={"help": "validate on that many; all if unset"}
+    )
+    attention: str = field(
+        default="auto",
+        metadata={
+            "help": "auto: varlen on CUDA, per_document elsewhere",
+            "choices": ["auto", "per_document", "varlen"],
+        },
+    )
+    compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
+    workers: int | None = field(default=None, metadata={"help": "tokenising processes; by size if unset"})
+    cache_dir: str = field(default="output/cache", metadata={"help": "where token ids are kept"})
+
+    def __post_init__(self) -> None:
+        if (self.model_config is None) == (self.checkpoint is None):
+            raise UserError("set model_config (random weights) or checkpoint (its weights), one of the two.")
+        if self.tokens_per_device < self.max_length:
+            raise UserError(
+                f"tokens_per_device ({self.tokens_per_device}) must be at least max_length "
+                f"({self.max_length}): one document must fit one forward pass."
+            )
+
+    def data_settings(self, questions: bool) -> DataSettings:
+        """How the tables are read."""
+        try:
+            rules = SequenceRules(self.min_bases, self.max_n_run, self.window, self.overlap)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        return DataSettings(self.max_length, questions, rules, self.bad_rows, self.source_column)
+
+
+@dataclass
+class TrainerSettings(TrainingArguments):
+    """TrainingArguments with this project's defaults."""
+
+    output_dir: str = field(default="output/run", metadata={"help": "where everything goes"})
+    report_to: str = field(default="tensorboard", metadata={"help": "where live figures go"})
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "true would hide NaN losses"})
+    ddp_find_unused_parameters: bool = field(default=False, metadata={"help": "all parameters are used"})
+    eval_strategy: str = field(default="steps", metadata={"help": "when to validate"})
+    eval_on_start: bool = field(default=True, metadata={"help": "validate before the first step"})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "the collator takes what it needs"})
+    logging_first_step: bool = field(default=True, metadata={"help": "log step 1"})
+
+    def __post_init__(self) -> None:
+        self.ignore_data_skip = True
+        super().__post_init__()
+
+
+class _Parser(HfArgumentParser):
+    def error(self, message: str) -> None:
+        """Called by argparse for a wrong type or a missing key."""
+        raise UserError(message.removeprefix("argument --"))
+
+
+def parse_run(arguments: list[str]) -> tuple[RunSettings, TrainerSettings]:
+    """Settings of a run from ``CONFIG.yaml [--key value ...]``.
+
+    Raises UserError for a missing file, an unknown key (with the nearest known one), a wrong type, a key
+    that would do nothing here (with ours), or settings that contradict each other.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        raise UserError("the first argument must be a YAML file: CONFIG.yaml [--key value ...]")
+    path, overrides = Path(arguments[0]), arguments[1:]
+    values = read_yaml(path)
+    flags = [part for key, value in values.items() for part in _flag(key, value)]
+    given = [*values, *(part[2:].split("=")[0] for part in overrides if part.startswith("--"))]
+    known = {entry.name for kind in (RunSettings, TrainerSettings) for entry in fields(kind) if entry.init}
+    for key in given:
+        _check_key(key, known, f"{path}: " if key in values else "")
+    parser = _Parser((RunSettings, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
+    try:
+        run, training = parser.parse_args_into_dataclasses([*flags, *overrides])
+    except UserError:
+        raise
+    except ValueError as error:  # TrainingArguments refuses contradictions so
+        raise UserError(f"{path}: {error}") from error
+    return run, training
+
+
+def read_yaml(path: Path) -> dict:
+    """A flat YAML mapping; UserError if the file is missing, not a mapping, or names a key twice."""
+    if not path.is_file():
+        near = difflib.get_close_matches(str(path), map(str, Path("configs").rglob("*.yaml")), n=1)
+        raise UserError(f"{path}: there is no such file.{f' Did you mean {near[0]}?' if near else ''}")
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected lines of the form 'key: value'.")
+    return values
+
+
+def read_model_config(path: str, vocabulary: int, tokenizer: str) -> LlamaConfig:
+    """The architecture of a YAML file, checked against the number of the tokenizer's tokens.
+
+    Raises UserError for an unknown key, or a tokenizer of another size, with the command that trains one.
+    """
+    values = read_yaml(Path(path))
+    known = set(LlamaConfig().to_dict()) | {"rope_theta"}
+    for key in values:
+        _check_key(key, known, f"{path}: ")
+    if values.get("vocab_size") != vocabulary:
+        raise UserError(
+            f"{path} asks for vocab_size {values.get('vocab_size')}, but the tokenizer in {tokenizer} has "
+            f"{vocabulary} tokens. Train one that fits:\n  python scripts/train_tokenizer.py --input YOUR.csv "
+            f"--output output/tokenizer --vocab_size {values.get('vocab_size', vocabulary) - 1}\n"
+            "and name its folder as tokenizer, or change vocab_size."
+        )
+    return LlamaConfig(**values)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _flag(key: str, value: object) -> list[str]:
+    if value is None:
+        return []
+    values = value if isinstance(value, list) else [value]
+    return [f"--{key}", *(str(part) for part in values)]
+
+
+def _check_key(key: str, known: set[str], where: str) -> None:
+    if key in REFUSED:
+        raise UserError(f"{where}'{key}' has no effect here; set instead {REFUSED[key]}.")
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise UserError(f"{where}unknown key '{key}'.{hint}")

@@ -1,0 +1,102 @@
+"""Validation on packed batches: sums of losses, never logits, split by source and by kind of token."""
+
+from dataclasses import dataclass
+from math import ceil, log
+
+import numpy as np
+import torch
+
+from omnina.dataset import TokenizedData
+from omnina.packing import FlatCollator, partition
+
+KINDS = ("prompt", "sequence", "annotation")
+PROMPT, SEQUENCE, ANNOTATION = range(3)
+
+
+@dataclass
+class LossSums:
+    """Sums over documents: nats and tokens by (source, kind), bases by source."""
+
+    sources: list[str]
+    nats: np.ndarray  # (sources, kinds) float64
+    tokens: np.ndarray  # (sources, kinds) float64
+    bases: np.ndarray  # (sources,) float64
+
+    def metrics(self) -> dict[str, float]:
+        """Losses in nats per token, sequence also in bits per base; over all rows and by source."""
+        found = {"loss": self.nats.sum() / self.tokens.sum()}
+        found |= _split(self.nats.sum(0), self.tokens.sum(0), self.bases.sum(), "")
+        if len(self.sources) > 1:
+            for index, source in enumerate(self.sources):
+                found |= _split(self.nats[index], self.tokens[index], self.bases[index], f"{source}_")
+        return {name: float(value) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What to validate on, and in which batches.
+
+    Args:
+        data: the rows.
+        rows: ids of those used.
+        collator: joins them; of fixed shape where the model is compiled.
+        tokens_per_device: tokens of one forward pass, at most.
+    """
+
+    data: TokenizedData
+    rows: np.ndarray
+    collator: FlatCollator
+    tokens_per_device: int
+
+    def batches(self, processes: int, rank: int) -> list[np.ndarray]:
+        """This process's row ids, batch by batch; all processes have the same number of batches."""
+        lengths = self.data.lengths[self.rows]
+        room = self.tokens_per_device - int(lengths.max()) + 1  # an even deal overshoots by less than a row
+        bins = ceil(int(lengths.sum()) / max(room, 1) / processes) * processes
+        return [self.rows[places] for places in partition(lengths, bins)][rank::processes]
+
+    @torch.no_grad()
+    def sums(self, model: torch.nn.Module, batches: list[np.ndarray], device: torch.device) -> torch.Tensor:
+        """(sources, 2 kinds + 1) float64: nats by kind, tokens by kind, bases."""
+        shape = (len(self.data.sources), len(KINDS))
+        nats, tokens, bases = np.zeros(shape), np.zeros(shape), np.zeros(shape[0])
+        for row_ids in batches:
+            rows = self.data.__getitems__(row_ids.tolist())
+            batch = self.collator(rows)
+            on_device = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+            losses = model(**on_device, per_token=True).loss.double().cpu().numpy()
+            supervised = batch["labels"][0].numpy() != -100
+            place = 0
+            for row in rows:
+                inside = slice(place, place + len(row["input_ids"]))
+                place = inside.stop
+                source, kinds = int(row["source"]), token_kinds(row)
+                nats[source] += np.bincount(kinds, losses[inside], len(KINDS))
+                tokens[source] += np.bincount(kinds, supervised[inside], len(KINDS))
+                bases[source] += int(row["bases"])
+        return torch.from_numpy(np.concatenate([nats, tokens, bases[:, None]], axis=1)).to(device)
+
+    def collect(self, reduced: torch.Tensor) -> LossSums:
+        """Sums over all processes, named."""
+        table = reduced.cpu().numpy()
+        kinds = len(KINDS)
+        return LossSums(self.data.sources, table[:, :kinds], table[:, kinds : 2 * kinds], table[:, -1])
+
+
+def token_kinds(row: dict) -> np.ndarray:
+    """(tokens,) PROMPT, SEQUENCE or ANNOTATION of each token of a document; EOS is annotation."""
+    kinds = np.full(len(row["input_ids"]), PROMPT)
+    for start, end in np.asarray(row["sequence_spans"]).reshape(-1, 2):
+        kinds[start:end] = SEQUENCE
+    kinds[int(row["answer_start"]) :] = ANNOTATION
+    return kinds
+
+
+def _split(nats: np.ndarray, tokens: np.ndarray, bases: float, prefix: str) -> dict[str, float]:
+    found = {}
+    if tokens[SEQUENCE]:
+        found[f"{prefix}sequence_loss"] = nats[SEQUENCE] / tokens[SEQUENCE]
+        found[f"{prefix}bits_per_base"] = nats[SEQUENCE] / log(2) / bases
+    if tokens[ANNOTATION]:
+        found[f"{prefix}annotation_loss"] = nats[ANNOTATION] / tokens[ANNOTATION]
+    return found
