@@ -1,15 +1,24 @@
-"""Load and save tokenizers: our own and the published ones. The special tokens are named here only.
+"""Load, convert and save tokenizers: ours and the published ones. Special tokens are named here only.
 
-Both kinds are SentencePiece BPE models over DNA and English, carried as a Hugging Face fast tokenizer.
-Ours is made by ``omnina/tokenizer_training.py``; of the published layout only ``tokenizer.json`` and
-``added_tokens.json`` exist.
+A tokenizer is a SentencePiece BPE model over DNA and English, carried as a Hugging Face fast tokenizer
+that gives SentencePiece's own ids. A folder of ours holds
+
+    tokenizer.model         the SentencePiece model (read by llama.cpp's converter)
+    tokenizer.json          the same as a fast tokenizer, with the special tokens
+    tokenizer_config.json   their names; the class that every transformers version knows
+    added_tokens.json       {"[PAD]": number of pieces}
+    chat_template.jinja     the prompts
+
+and a folder of the published layout only ``tokenizer.json`` and ``added_tokens.json``. How ours is made:
+``omnina/tokenizer_training.py``.
 """
 
 import json
 import shutil
 from pathlib import Path
 
-from tokenizers import AddedToken
+from sentencepiece import SentencePieceProcessor
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from omnina.errors import UserError
@@ -17,60 +26,173 @@ from omnina.prompt import chat_template
 
 UNK_TOKEN, BOS_TOKEN, EOS_TOKEN, PAD_TOKEN = "<unk>", "<s>", "</s>", "[PAD]"
 UNK_ID, BOS_ID, EOS_ID = 0, 1, 2
-TRAIN_COMMAND = "python scripts/train_tokenizer.py --input YOUR.csv --output {folder} --vocab_size {pieces}"
+SPACE = "\u2581"  # what SentencePiece writes for a space; the one character that cannot round-trip
+TRAIN_COMMAND = "python scripts/train_tokenizer.py --input YOUR.csv --output {folder} --vocab_size N"
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
-    """The tokenizer of a folder, of our own layout or the published one, with its prompts as template.
+    """The tokenizer in a folder of our own or of the published layout, the prompts as its chat template.
 
-    Raises UserError if the folder holds no tokenizer, with the command that trains one.
+    BOS is added in front of a text, EOS is not. Text from a cell must be encoded with
+    ``split_special_tokens=True``, or a ``</s>`` in it becomes the end token.
+
+    Raises UserError if the folder holds no tokenizer (naming the command that trains one), or one with
+    other special tokens than OmniNA's.
     """
     folder = Path(folder)
-    if not (folder / "tokenizer.json").is_file():
-        command = TRAIN_COMMAND.format(folder=folder, pieces=32000)
-        raise UserError(f"{folder}: there is no tokenizer.json. Train a tokenizer first:\n  {command}")
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / "tokenizer.json"),
-        name_or_path=str(folder),
+    backend = _read_backend(folder)
+    _add_published_tokens(backend, folder)
+    _check_special_ids(backend, folder)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        name_or_path=str(folder),  # where save_tokenizer finds tokenizer.model
         unk_token=UNK_TOKEN,
         bos_token=BOS_TOKEN,
         eos_token=EOS_TOKEN,
+        pad_token=PAD_TOKEN,
         padding_side="left",
-        chat_template=chat_template(),
         clean_up_tokenization_spaces=False,
+        chat_template=chat_template(),
     )
-    tokenizer.add_special_tokens({"pad_token": AddedToken(PAD_TOKEN, special=True, normalized=False)})
-    _check_ids(tokenizer, folder)
-    return tokenizer
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
-    """Write a tokenizer so that AutoTokenizer, vLLM and llama.cpp's converter read it with the same ids.
+    """Write a tokenizer so that AutoTokenizer, vLLM and llama.cpp's converter read the same ids.
 
-    The class is written as ``PreTrainedTokenizerFast``: every transformers version knows that name.
-    ``tokenizer.model`` goes with it where the tokenizer was loaded from a folder that has one.
+    ``tokenizer.model`` is copied from the folder that the tokenizer was loaded from, if that has one
+    (the published layout has none). The files depend on the tokenizer alone, not on how it was used.
     """
     folder = Path(folder)
-    tokenizer.save_pretrained(folder)
-    path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config["tokenizer_class"] = "PreTrainedTokenizerFast"
-    config.pop("name_or_path", None)
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    model = Path(tokenizer.name_or_path) / "tokenizer.model"
-    if model.is_file() and model.resolve() != (folder / "tokenizer.model").resolve():
-        shutil.copyfile(model, folder / "tokenizer.model")
+    folder.mkdir(parents=True, exist_ok=True)
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_padding()  # a padded batch would otherwise leave its length in the file
+    backend.no_truncation()
+    backend.save(str(folder / "tokenizer.json"))
+    write_json(folder / "tokenizer_config.json", _configuration(tokenizer))
+    write_json(folder / "added_tokens.json", {PAD_TOKEN: tokenizer.pad_token_id})
+    (folder / "chat_template.jinja").write_text(chat_template(), encoding="utf-8")
+    _copy_model(Path(tokenizer.name_or_path), folder)
 
 
-def _check_ids(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    expected = {UNK_TOKEN: UNK_ID, BOS_TOKEN: BOS_ID, EOS_TOKEN: EOS_ID}
-    added = folder / "added_tokens.json"
-    if added.is_file():
-        expected |= json.loads(added.read_text(encoding="utf-8"))
-    for token, wanted in expected.items():
-        found = tokenizer.convert_tokens_to_ids(token)
-        if found != wanted:
+def to_fast_tokenizer(serialised_model: bytes) -> Tokenizer:
+    """A fast tokenizer with the ids of a SentencePiece BPE model, and ``[PAD]`` after its last piece.
+
+    The model must have been trained with identity normalisation, without dummy prefix and with byte
+    fallback, as ``train_sentencepiece`` does.
+    """
+    processor = SentencePieceProcessor(model_proto=serialised_model)
+    vocabulary = {processor.id_to_piece(i): i for i in range(processor.get_piece_size())}
+    model = models.BPE(
+        vocabulary, _merges(processor, vocabulary), unk_token=UNK_TOKEN, fuse_unk=True, byte_fallback=True
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Replace(" ", SPACE)
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BOS_TOKEN} $A",
+        pair=f"{BOS_TOKEN} $A {BOS_TOKEN}:1 $B:1",
+        special_tokens=[(BOS_TOKEN, BOS_ID)],
+    )
+    tokenizer.add_special_tokens([_special(name) for name in (UNK_TOKEN, BOS_TOKEN, EOS_TOKEN, PAD_TOKEN)])
+    return tokenizer
+
+
+def _merges(processor: SentencePieceProcessor, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
+    """Every pair of pieces that makes a piece, in the order in which SentencePiece learned them.
+
+    Only ordinary pieces are results: with "<" and "s>" among the pieces, text must not merge to BOS.
+    """
+    ranked = []
+    for piece, rank in vocabulary.items():
+        if processor.is_control(rank) or processor.is_byte(rank) or processor.is_unknown(rank):
+            continue
+        halves = [(piece[:i], piece[i:]) for i in range(1, len(piece))]
+        ranked += [
+            (rank, len(left), left, right)
+            for left, right in halves
+            if left in vocabulary and right in vocabulary
+        ]
+    return [(left, right) for _, _, left, right in sorted(ranked)]
+
+
+def _special(name: str) -> AddedToken:
+    # normalized=False: a normaliser that puts U+2581 in front must not touch the token's own name
+    return AddedToken(name, special=True, normalized=False)
+
+
+def _read_backend(folder: Path) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        missing = "there is no tokenizer.json in this folder" if folder.is_dir() else "no such folder"
+        raise UserError(
+            f"{folder}: {missing}. Train a tokenizer first:\n    {TRAIN_COMMAND.format(folder=folder)}"
+        )
+    text = path.read_text(encoding="utf-8")
+    try:
+        kind = json.loads(text)["model"]["type"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: not a fast tokenizer's file ({error!r}); copy or train it again."
+        ) from error
+    if kind != "BPE":
+        raise UserError(f"{path}: a {kind} tokenizer; OmniNA's are BPE.")
+    return Tokenizer.from_str(text)
+
+
+def _add_published_tokens(backend: Tokenizer, folder: Path) -> None:
+    """What stands in added_tokens.json only becomes known to the tokenizer, in the order of the ids."""
+    path = folder / "added_tokens.json"
+    added = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    for name, number in sorted(added.items(), key=lambda item: item[1]):
+        backend.add_special_tokens([_special(name)])
+        if backend.token_to_id(name) != number:
             raise UserError(
-                f"{folder}: the token {token} has the id {found} instead of {wanted}; "
-                "this is not an OmniNA tokenizer."
+                f"{path}: {name} should be {number}, but {folder / 'tokenizer.json'} makes it "
+                f"{backend.token_to_id(name)}; the two files belong to different tokenizers."
             )
+
+
+def _check_special_ids(backend: Tokenizer, folder: Path) -> None:
+    for name, number in ((UNK_TOKEN, UNK_ID), (BOS_TOKEN, BOS_ID), (EOS_TOKEN, EOS_ID)):
+        found = backend.token_to_id(name)
+        if found != number:
+            raise UserError(f"{folder}: not an OmniNA tokenizer: {name} has the id {found}, not {number}.")
+    if backend.token_to_id(PAD_TOKEN) is None:
+        raise UserError(f"{folder}: {PAD_TOKEN} is in neither tokenizer.json nor added_tokens.json.")
+
+
+def _configuration(tokenizer: PreTrainedTokenizerFast) -> dict:
+    """tokenizer_config.json, written by hand: the library's own names a class that version 4 has not."""
+    special_ids = [UNK_ID, BOS_ID, EOS_ID, tokenizer.pad_token_id]
+    flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",  # LlamaTokenizer would give other ids
+        "unk_token": UNK_TOKEN,
+        "bos_token": BOS_TOKEN,
+        "eos_token": EOS_TOKEN,
+        "pad_token": PAD_TOKEN,
+        "padding_side": "left",
+        "clean_up_tokenization_spaces": False,
+        "add_prefix_space": _has_dummy_prefix(tokenizer.backend_tokenizer),  # for llama.cpp
+        "added_tokens_decoder": {
+            str(number): {"content": tokenizer.convert_ids_to_tokens(number), **flags}
+            for number in special_ids
+        },
+    }
+
+
+def _has_dummy_prefix(backend: Tokenizer) -> bool:
+    return backend.normalizer is not None and backend.normalizer.normalize_str("A") == f"{SPACE}A"
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write ``content`` indented, in UTF-8, its keys in their order."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _copy_model(source: Path, folder: Path) -> None:
+    model = source / "tokenizer.model"
+    if model.is_file() and source.resolve() != folder.resolve():
+        shutil.copyfile(model, folder / "tokenizer.model")

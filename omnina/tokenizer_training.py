@@ -1,271 +1,232 @@
-"""Train a SentencePiece BPE model on DNA and English together and carry it over to a fast tokenizer.
+"""Train a SentencePiece BPE model on DNA and English together.
 
-SentencePiece leaves out lines over 4,192 bytes without a word, so every text is cut into windows below
-that; memory is bounded by keeping a seeded sample of windows. The fast tokenizer gives the ids that
-SentencePiece itself gives: the same merges, spaces as U+2581, no pre-tokenizer.
+    tables and .txt files -> windows -> a seeded sample of each language -> SentencePiece -> fast tokenizer
+
+In most tables there are ten bases to one character of English, and merges go to what is frequent: so each
+language gets its share of the sample, and the scarcer one is repeated until it has its share of what
+SentencePiece sees.
+
+    python scripts/train_tokenizer.py --input data/pretrain_train_example.csv --output DIR --vocab_size 1024
 """
 
 import hashlib
-import heapq
 import io
-import json
-import random
 import re
 import string
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import sentencepiece
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
-from transformers.convert_slow_tokenizer import SentencePieceExtractor
 
-from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
-from omnina.table import expand_paths, read_rows
+from omnina.table import expand_paths
 from omnina.tokenizer import (
     BOS_ID,
     BOS_TOKEN,
     EOS_ID,
     EOS_TOKEN,
-    PAD_TOKEN,
     UNK_ID,
     UNK_TOKEN,
     load_tokenizer,
     save_tokenizer,
+    to_fast_tokenizer,
+    write_json,
 )
+from omnina.tokenizer_sampling import DNA, ENGLISH, Language, sample_languages
 
-WINDOW_BYTES = 4_000  # below SentencePiece's limit of 4,192
-PROMPT_LINES = 10_000  # as often as rows have the prompts around them, up to this
-SPACE = "\u2581"
-TEXT_COLUMNS = ("response", "question")
-
-
-@dataclass
-class WindowSample:
-    """A uniform sample of windows, at most ``budget`` bytes, in the order they came; memory is bounded."""
-
-    budget: int
-    generator: random.Random
-    seen_bytes: int = 0
-    kept_bytes: int = 0
-    _heap: list[tuple[float, int, str]] = field(default_factory=list)
-    _count: int = 0
-
-    def add(self, window: str) -> None:
-        """Offer a window: it stays while its random rank is among the lowest that fit."""
-        size = len(window.encode())
-        self.seen_bytes += size
-        self.kept_bytes += size
-        self._count += 1
-        heapq.heappush(self._heap, (-self.generator.random(), self._count, window))
-        while self.kept_bytes > self.budget:
-            self.kept_bytes -= len(heapq.heappop(self._heap)[2].encode())
-
-    def windows(self) -> list[str]:
-        """The sample, in the order in which it was offered."""
-        return [window for _, _, window in sorted(self._heap, key=lambda entry: entry[1])]
+SAMPLE_BYTES = 50_000_000
+MAX_PROMPT_LINES = 10_000  # enough for every word of the prompts to become one piece
+PRINTABLE = string.ascii_letters + string.digits + string.punctuation  # IUPAC letters among them
+_OTHER = re.compile(r"[^ -~]+")
+_LABEL = re.compile(r"\S+:")
+_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
 
 
-@dataclass
-class TrainingText:
-    """Sampled windows of both languages, and how many rows had a prompt around them."""
+def train_tokenizer(
+    inputs: Iterable[str | Path],
+    output: Path,
+    *,
+    vocab_size: int,
+    sample_bytes: int = SAMPLE_BYTES,
+    text_share: float = 0.5,
+    seed: int = 0,
+    command: str = "",
+) -> dict:
+    """Sample, train, convert, save and measure.
 
-    dna: WindowSample
-    english: WindowSample
-    rows: int = 0
+    The same files, sizes and seed give the same bytes of tokenizer.json and tokenizer.model.
 
-    def lines(self) -> Iterator[str]:
-        """What SentencePiece is trained on; DNA with the leading space that the prompt gives it."""
-        yield from (f" {window}" for window in self.dna.windows())
-        yield from self.english.windows()
-        for prompt in (PRETRAIN_PROMPT, FINETUNE_PROMPT):
-            for _ in range(min(self.rows, PROMPT_LINES)):
-                yield prompt.render("")
+    Args:
+        inputs: tables (columns ``sequence``, ``response``, ``question``) and ``.txt`` files, or globs.
+        output: the folder to write.
+        vocab_size: SentencePiece pieces; ``[PAD]`` comes on top.
+        sample_bytes: how much text SentencePiece sees, before repetition.
+        text_share: the part of it that is English, between 0 and 1.
+        seed: which windows are sampled.
+        command: how the run was started, for the report.
 
-
-def collect_text(paths: list[Path], sample_bytes: int, text_share: float, seed: int) -> TrainingText:
-    """Read tables and ``.txt`` files into a sample of ``sample_bytes``, ``text_share`` of it English.
-
-    Raises UserError for unreadable input or a cell that is not nucleotides, with file and line.
+    Returns the report, which is saved as ``tokenizer_report.json``.
+    Raises UserError for input that cannot be read, or a vocabulary too large or too small for it.
     """
-    english_bytes = int(sample_bytes * text_share)
-    text = TrainingText(
-        dna=WindowSample(sample_bytes - english_bytes, random.Random(f"{seed}/dna")),
-        english=WindowSample(english_bytes, random.Random(f"{seed}/english")),
-    )
-    for path in paths:
-        if path.suffix == ".txt":
-            _read_plain_text(path, text)
-        else:
-            _read_table(path, text)
-    return text
+    if not 0 < text_share < 1:
+        raise UserError(f"--text_share is {text_share}; it must lie between 0 and 1, for example 0.5")
+    paths = expand_paths(inputs)
+    languages = sample_languages(paths, sample_bytes, text_share, seed)
+    repeats = repetitions(languages, text_share)
+    model = train_sentencepiece(training_lines(languages, repeats), vocab_size)
+    tokenizer = _save(model, output)
+    report = {
+        "command": command,
+        "vocab_size": vocab_size,
+        "pad_token_id": tokenizer.pad_token_id,
+        "seed": seed,
+        "sample_bytes": sample_bytes,
+        "text_share": text_share,
+        "sentencepiece": sentencepiece.__version__,
+        "inputs": [_file_identity(path) for path in paths],
+        **{name: _describe(tokenizer, name, languages[name], repeats[name]) for name in languages},
+    }
+    write_json(output / "tokenizer_report.json", report)
+    return report
 
 
-def text_windows(text: str, limit: int = WINDOW_BYTES) -> Iterator[str]:
-    """Cut a text into windows of at most ``limit`` bytes (UTF-8), between words where there are any.
+def check_output_folder(folder: Path, overwrite: bool) -> None:
+    """Raise UserError if ``folder`` is a file, or holds anything while ``overwrite`` is false."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: this is a file; name a folder to write the tokenizer to.")
+    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+        raise UserError(f"{folder}: this folder is not empty; name another, or add --overwrite.")
 
-    Joined, the windows are the text.
+
+def repetitions(languages: dict[str, Language], text_share: float) -> dict[str, int]:
+    """How often each sample is shown, so that about ``text_share`` of the bytes are English."""
+    dna, english = (languages[name].training.sampled_bytes for name in (DNA, ENGLISH))
+    if not dna or not english:
+        return {DNA: 1, ENGLISH: 1}
+    excess_of_dna = dna * text_share / (english * (1 - text_share))
+    return {DNA: max(1, round(1 / excess_of_dna)), ENGLISH: max(1, round(excess_of_dna))}
+
+
+def training_lines(languages: dict[str, Language], repeats: dict[str, int]) -> Iterator[str]:
+    """What SentencePiece is shown: both samples, and the prompts, for every row has one around it.
+
+    Lines are split at whatever is not printable ASCII: such characters are written in bytes, never get a
+    piece of their own, and what stands between them is what the merges will see.
     """
-    window, size = "", 0
-    for word in re.findall(r"\s*\S+|\s+", text):
-        for piece in _bounded(word, limit):
-            length = len(piece.encode())
-            if size + length > limit:
-                yield window
-                window, size = "", 0
-            window, size = window + piece, size + length
-    if window:
-        yield window
+    for name, language in languages.items():
+        parts = [part for window in language.training.windows() for part in _OTHER.split(window) if part]
+        for _ in range(repeats[name]):
+            yield from parts
+    prompts = [
+        part.rstrip(" ")  # the space before a cell belongs to the cell
+        for prompt in (PRETRAIN_PROMPT, FINETUNE_PROMPT)
+        for part in (prompt.before_sequence, prompt.before_question, prompt.before_response)
+    ]
+    rows = max(language.training.total_windows for language in languages.values())
+    for _ in range(min(rows, MAX_PROMPT_LINES)):
+        yield from filter(None, prompts)
 
 
-def train_sentencepiece(text: TrainingText, vocab_size: int) -> bytes:
-    """A SentencePiece BPE model of ``vocab_size`` pieces, serialised.
+def train_sentencepiece(lines: Iterator[str], vocab_size: int) -> bytes:
+    """A serialised SentencePiece BPE model of ``vocab_size`` pieces.
 
-    Raises UserError if the text is too small for that many, with the number that is possible.
+    Raises UserError, naming the size that is possible, if the lines do not hold as many pieces, or the
+    bytes and characters alone are more.
     """
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=text.lines(),
+            sentence_iterator=lines,
             model_writer=model,
             model_type="bpe",
             vocab_size=vocab_size,
             unk_id=UNK_ID,
             bos_id=BOS_ID,
             eos_id=EOS_ID,
-            pad_id=-1,
+            pad_id=-1,  # [PAD] comes after the last piece, as in the published tokenizers
             unk_piece=UNK_TOKEN,
             bos_piece=BOS_TOKEN,
             eos_piece=EOS_TOKEN,
             normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
+            remove_extra_whitespaces=False,  # identity alone still strips and folds spaces
             add_dummy_prefix=False,
             byte_fallback=True,
-            character_coverage=1.0 - 1e-6,
-            required_chars=string.digits + string.ascii_letters + string.punctuation,
-            minloglevel=2,
+            required_chars=PRINTABLE,
+            character_coverage=1.0,  # anything less drops required characters too
+            num_threads=1,
+            minloglevel=2,  # errors only
         )
     except RuntimeError as error:
-        raise UserError(_training_failure(str(error), vocab_size)) from error
+        raise _vocabulary_error(str(error), vocab_size) or error from error
     return model.getvalue()
 
 
-def to_fast_tokenizer(model_file: Path) -> Tokenizer:
-    """The tokenizers BPE that gives the ids of a SentencePiece model, with [PAD] after its last piece."""
-    extracted = SentencePieceExtractor(str(model_file)).extract(models.BPE)
-    tokenizer = Tokenizer(
-        models.BPE(
-            extracted["vocab"],
-            extracted["merges"],
-            unk_token=UNK_TOKEN,
-            fuse_unk=True,
-            byte_fallback=True,
+def _vocabulary_error(message: str, vocab_size: int) -> UserError | None:
+    """What SentencePiece means, if it is about the vocabulary's size."""
+    if largest := re.search(r"Vocabulary size too high.*<= (\d+)", message):
+        return UserError(
+            f"--vocab_size {vocab_size} is too large for this text: at most {largest[1]} is possible. "
+            "Choose a smaller one, or add text."
         )
-    )
-    tokenizer.normalizer = normalizers.Replace(" ", SPACE)
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace(SPACE, " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
-    tokenizer.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token in (UNK_TOKEN, BOS_TOKEN, EOS_TOKEN)]
-    )
-    tokenizer.add_special_tokens([AddedToken(PAD_TOKEN, special=True, normalized=False)])
+    if smallest := re.search(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", message):
+        return UserError(
+            f"--vocab_size {vocab_size} is too small: the 256 bytes and the single characters alone are "
+            f"{smallest[1]} pieces. Choose at least {smallest[1]}, better 1024 or more."
+        )
+    return None
+
+
+def _save(model: bytes, folder: Path) -> PreTrainedTokenizerFast:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tokenizer.model").write_bytes(model)
+    to_fast_tokenizer(model).save(str(folder / "tokenizer.json"))
+    (folder / "added_tokens.json").unlink(missing_ok=True)  # of a tokenizer that is overwritten
+    tokenizer = load_tokenizer(folder)
+    save_tokenizer(tokenizer, folder)
     return tokenizer
 
 
-def train_tokenizer(
-    inputs: list[str], output: Path, *, vocab_size: int, sample_bytes: int, text_share: float, seed: int
-) -> dict:
-    """Train, convert, save to ``output``, measure; returns the report, also in ``tokenizer_report.json``.
-
-    The same input, sizes and seed give the same bytes.
-    """
-    paths = expand_paths(inputs)
-    text = collect_text(paths, sample_bytes, text_share, seed)
-    serialised = train_sentencepiece(text, vocab_size)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "tokenizer.model").write_bytes(serialised)
-    to_fast_tokenizer(output / "tokenizer.model").save(str(output / "tokenizer.json"))
-    tokenizer = load_tokenizer(output)
-    save_tokenizer(tokenizer, output)
-    report = {
-        "pieces": vocab_size,
-        "vocabulary": len(tokenizer),
-        "seed": seed,
-        "inputs": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths},
-        **_measure(tokenizer, text),
-    }
-    (output / "tokenizer_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return report
-
-
-def _measure(tokenizer: PreTrainedTokenizerFast, text: TrainingText) -> dict:
-    """Compression and coverage on the sampled windows."""
-    dna, english = text.dna.windows(), text.english.windows()
-    dna_tokens, dna_unknown = _count(tokenizer, dna)
-    english_tokens, english_unknown = _count(tokenizer, english)
-    return {
-        "bases_per_token": round(sum(map(len, dna)) / max(dna_tokens, 1), 3),
-        "characters_per_token_in_english": round(sum(map(len, english)) / max(english_tokens, 1), 3),
-        "unknown_rate": (dna_unknown + english_unknown) / max(dna_tokens + english_tokens, 1),
-        "dna_bytes": {"sampled": text.dna.kept_bytes, "of": text.dna.seen_bytes},
-        "english_bytes": {"sampled": text.english.kept_bytes, "of": text.english.seen_bytes},
-    }
-
-
-def _count(tokenizer: PreTrainedTokenizerFast, windows: list[str]) -> tuple[int, int]:
-    """Tokens in all windows, and how many of them are unknown."""
-    tokens = unknown = 0
-    for window in windows:
-        ids = tokenizer.encode(window, add_special_tokens=False)
-        tokens += len(ids)
-        unknown += ids.count(UNK_ID)
-    return tokens, unknown
-
-
-def _read_table(path: Path, text: TrainingText) -> None:
-    for line, row in read_rows(path, required=["sequence"]):
-        text.rows += 1
-        try:
-            cell = parse_cell(row["sequence"]).text
-        except ValueError as error:
-            raise UserError(f"{path}:{line}: {error}") from error
-        for window in text_windows(cell):
-            text.dna.add(window)
-        for column in TEXT_COLUMNS:
-            for window in text_windows(row.get(column, "")):
-                text.english.add(window)
-
-
-def _read_plain_text(path: Path, text: TrainingText) -> None:
+def _file_identity(path: Path) -> dict:
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                decoded = line.decode("utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise UserError(f"{path}:{number}:{error.start + 1}: this byte is not UTF-8.") from error
-            for window in text_windows(decoded):
-                text.english.add(window)
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
 
 
-def _bounded(word: str, limit: int) -> Iterator[str]:
-    """A word in pieces of at most ``limit`` bytes (a character takes up to 4)."""
-    if len(word.encode()) <= limit:
-        yield word
-    else:
-        size = limit if word.isascii() else limit // 4
-        yield from (word[start : start + size] for start in range(0, len(word), size))
+def _describe(tokenizer: PreTrainedTokenizerFast, name: str, language: Language, repeat: int) -> dict:
+    """One language in the report: what was sampled, and how it is tokenised."""
+    training, held_out = language.training, language.held_out
+    return {
+        "total_bytes": training.total_bytes + held_out.total_bytes,
+        "held_out_bytes": held_out.total_bytes,
+        "sampled_bytes": training.sampled_bytes,
+        "sampled_share": round(training.sampled_bytes / max(training.total_bytes, 1), 6),
+        "repeated": repeat,
+        "windows": training.total_windows + held_out.total_windows,
+        "measured": _measure(tokenizer, name, language),
+    }
 
 
-def _training_failure(message: str, vocab_size: int) -> str:
-    """SentencePiece's own words where they say what is possible."""
-    limit = re.search(r"Vocabulary size too high.*?value <= (\d+)", message)
-    if limit:
-        return f"--vocab_size {vocab_size} is too large for this text; at most {limit.group(1)} is possible."
-    too_small = re.search(r"Vocabulary size is smaller than required_chars.*?(\d+) vs (\d+)", message)
-    if too_small:
-        return f"--vocab_size {vocab_size} is too small; at least {too_small.group(2)} is needed."
-    return f"SentencePiece could not train on this text: {message.strip()}"
+def _measure(tokenizer: PreTrainedTokenizerFast, name: str, language: Language) -> dict | None:
+    """Characters (in DNA: bases) per token, and the shares of unknown and of byte tokens.
+
+    On the held-out windows, or the training windows where nothing was held out; None without any. The
+    spaces and labels (``gRNA:``) of DNA are not counted as bases.
+    """
+    held_out = language.held_out.windows()
+    windows = held_out or language.training.windows()
+    texts = [_LABEL.sub("", window) if name == DNA else window for window in windows]
+    encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
+    tokens = [token for encoding in encodings for token in encoding.tokens]
+    if not tokens:
+        return None
+    characters = sum(len(text) - (text.count(" ") if name == DNA else 0) for text in texts)
+    return {
+        "on": "held-out windows" if held_out else "training windows",
+        "bases" if name == DNA else "characters": characters,
+        "tokens": len(tokens),
+        "bases_per_token" if name == DNA else "characters_per_token": round(characters / len(tokens), 3),
+        "unknown_rate": tokens.count(UNK_TOKEN) / len(tokens),
+        "byte_rate": round(sum(map(bool, map(_BYTE_PIECE.fullmatch, tokens))) / len(tokens), 6),
+    }

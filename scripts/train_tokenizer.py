@@ -3,16 +3,18 @@
     python scripts/train_tokenizer.py --input data/pretrain_train_example.csv --output output/tokenizer \\
         --vocab_size 1024 --seed 0
 
-The vocabulary has one token more than --vocab_size: [PAD].
+The vocabulary has one token more than --vocab_size: [PAD]. Prints the report that it writes to
+tokenizer_report.json: what was sampled from which files, bases and characters per token.
 """
 
 import argparse
 import json
+import shlex
+import sys
 from pathlib import Path
 
 from omnina.command import run_command
-from omnina.errors import UserError
-from omnina.tokenizer_training import train_tokenizer
+from omnina.tokenizer_training import SAMPLE_BYTES, check_output_folder, train_tokenizer
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -23,18 +25,19 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--input", nargs="+", required=True, help="tables or .txt files, globs too")
     parser.add_argument("--output", type=Path, required=True, help="folder for the tokenizer")
     parser.add_argument("--vocab_size", type=int, default=32_000, help="SentencePiece pieces")
-    parser.add_argument("--seed", type=int, default=0, help="chooses the sample")
-    parser.add_argument("--sample_bytes", type=int, default=20_000_000, help="text to train on")
-    parser.add_argument("--text_share", type=float, default=0.25, help="share of the sample for English")
-    parser.add_argument("--overwrite", action="store_true", help="replace what is in the output folder")
+    parser.add_argument("--seed", type=int, default=0, help="which windows are sampled")
+    parser.add_argument(
+        "--sample_bytes", type=int, default=SAMPLE_BYTES, help=f"text to train on, bytes ({SAMPLE_BYTES:,})"
+    )
+    parser.add_argument("--text_share", type=float, default=0.5, help="part of it that is English (0.5)")
+    parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
     return parser.parse_args()
 
 
 def main() -> None:
     """Train, and print the report."""
     arguments = parse_arguments()
-    if arguments.output.exists() and any(arguments.output.iterdir()) and not arguments.overwrite:
-        raise UserError(f"{arguments.output} is not empty; choose another --output or add --overwrite.")
+    check_output_folder(arguments.output, arguments.overwrite)
     report = train_tokenizer(
         arguments.input,
         arguments.output,
@@ -42,6 +45,7 @@ def main() -> None:
         sample_bytes=arguments.sample_bytes,
         text_share=arguments.text_share,
         seed=arguments.seed,
+        command=shlex.join(["python", *sys.argv]),
     )
     print(json.dumps(report, indent=2))
 
