@@ -164,9 +164,9 @@ def read_model_config(path: str, vocabulary: int, tokenizer: str) -> LlamaConfig
     if values.get("vocab_size") != vocabulary:
         raise UserError(
             f"{path} asks for vocab_size {values.get('vocab_size')}, but the tokenizer in {tokenizer} has "
-            f"{vocabulary} tokens. Train one that fits:\n  python scripts/train_tokenizer.py --input YOUR.csv "
-            f"--output output/tokenizer --vocab_size {values.get('vocab_size', vocabulary) - 1}\n"
-            "and name its folder as tokenizer, or change vocab_size."
+            f"{vocabulary} tokens. Train one that fits:\n  python scripts/train_tokenizer.py "
+            f"--input YOUR.csv --output output/tokenizer "
+            f"--vocab_size {values.get('vocab_size', vocabulary) - 1}\n"
         )
     return LlamaConfig(**values)
 
