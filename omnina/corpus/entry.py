@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from omnina.chunking import parse_cell
 from omnina.errors import UserError
 
 
@@ -20,7 +21,7 @@ class Entry:
         name: unique within the source; decides the entry's place in the seeded order.
         group: what must stay on one side of a split: the genus or the contig.
         feature: what kind of gene it is, in GenBank's words (``CDS``, ``rRNA``, ...).
-        sequence: upper-case IUPAC bases of the gene's own strand.
+        sequence: upper-case IUPAC bases of the gene's own strand, T for U.
         response: the annotation in English.
         drop_reason: empty if the entry can be used.
     """
@@ -50,3 +51,12 @@ def opened_records(path: Path) -> Iterator[TextIO]:
         raise UserError(
             f"{path}: byte 0x{error.object[error.start]:02x} is not ASCII text; fetch the record file again."
         ) from error
+
+
+def checked_bases(letters: str, path: Path, name: str) -> str:
+    """Upper-case bases with T for U; UserError with file and record for anything but nucleotide codes."""
+    try:
+        ((_, bases),) = parse_cell(letters).parts
+    except ValueError as error:
+        raise UserError(f"{path}: record '{name}': {error}; mend or remove the record.") from error
+    return bases

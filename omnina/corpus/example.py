@@ -16,8 +16,10 @@ from omnina.corpus import genome, rrna16s
 from omnina.corpus.entry import Entry
 from omnina.corpus.selection import held_out_groups, seeded_key, seeded_sample, with_drop_reasons
 
-RRNA16S_FILE = "rRNA16S.gold.fasta.gz"
-GENOME_FILE = "leptospira_kirschneri_H1.gbk.gz"
+RECORD_FILES = {
+    rrna16s.SOURCE: "rRNA16S.gold.fasta.gz",
+    genome.SOURCE: "leptospira_kirschneri_H1.gbk.gz",
+}
 FILE_NAMES = {"train": "pretrain_train_example.csv", "val": "pretrain_val_example.csv"}
 COLUMNS = ("sequence", "response", "source")
 
@@ -54,8 +56,8 @@ def make_example(records: Path, output: Path, seed: int) -> Example:
 
 def read_records(records: Path) -> list[Entry]:
     """All entries of both files, 16S first."""
-    rrna_entries = rrna16s.read_rrna16s(records / RRNA16S_FILE)
-    return [*rrna_entries, *genome.read_genome(records / GENOME_FILE)]
+    rrna_entries = rrna16s.read_rrna16s(records / RECORD_FILES[rrna16s.SOURCE])
+    return [*rrna_entries, *genome.read_genome(records / RECORD_FILES[genome.SOURCE])]
 
 
 def select_example(entries: list[Entry], seed: int) -> Example:
@@ -63,7 +65,7 @@ def select_example(entries: list[Entry], seed: int) -> Example:
     marked = with_drop_reasons(entries, SequenceRules())
     usable = [entry for entry in marked if not entry.drop_reason]
     tables: dict[str, list[Entry]] = {"train": [], "val": []}
-    for source in (rrna16s.SOURCE, genome.SOURCE):
+    for source in RECORD_FILES:
         of_source = [entry for entry in usable if entry.source == source]
         held_out = held_out_groups(of_source, HELD_OUT_SHARE, seed, train_only_groups(entries))
         for split, table in tables.items():

@@ -4,14 +4,15 @@ A gene is a CDS or RNA feature; ``gene`` features only repeat their places, and 
 ``misc_feature`` have no product.
 """
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from Bio import SeqIO
+from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqFeature import ExactPosition, SeqFeature
 from Bio.SeqRecord import SeqRecord
 
-from omnina.corpus.entry import Entry, opened_records
+from omnina.corpus.entry import Entry, checked_bases, opened_records
 from omnina.errors import UserError
 
 SOURCE = "genome"
@@ -23,37 +24,24 @@ NO_PRODUCT = "no product"
 def read_genome(path: Path) -> Iterator[Entry]:
     """Yield each gene of a gzipped GenBank file; pseudo genes and those without product are marked dropped.
 
-    Raises UserError, naming file and record, for a missing file, one without records, one that biopython
-    cannot parse, or a record without sequence or organism.
+    Raises UserError, naming file and record, for a missing file, one without records, a record that
+    biopython cannot parse whole, or one without sequence or organism. Holds the whole file in memory.
     """
-    contig = None
-    with opened_records(path) as stream:
-        contigs = SeqIO.parse(stream, "genbank")
-        try:
-            for contig in contigs:
-                yield from genes_of(contig, path)
-        except ValueError as error:
-            if isinstance(error, (UserError, UnicodeDecodeError)):
-                raise
-            after = f"the record after '{contig.id}'" if contig else "the first record"
-            raise UserError(
-                f"{path}: {after} is not GenBank ({error}); fetch the record file again."
-            ) from error
-    if contig is None:
-        raise UserError(f"{path}: no GenBank record in it; fetch the record file again.")
+    for contig in _contigs(path):
+        yield from genes_of(contig, path)
 
 
 def genes_of(contig: SeqRecord, path: Path) -> Iterator[Entry]:
     """Yield the genes of one contig in the order of the file, each read along its own strand."""
     organism = contig.annotations.get("organism")
-    if not organism or contig.seq.defined is False:
+    if organism in (None, ".") or not contig.seq.defined:
         raise UserError(
-            f"{path}: record '{contig.id}' has no {'bases' if organism else 'ORGANISM line'}; "
+            f"{path}: record '{contig.id}' has no {'organism' if contig.seq.defined else 'bases'}; "
             "fetch the full record (with sequence) or remove it."
         )
     for feature in contig.features:
         if feature.type in GENE_FEATURES:
-            yield _entry(contig, feature, organism)
+            yield _entry(contig, feature, organism, path)
 
 
 def described(feature: SeqFeature, organism: str) -> str:
@@ -65,14 +53,34 @@ def described(feature: SeqFeature, organism: str) -> str:
     return f"{kind} of {organism}.{gene} Product: {'; '.join(feature.qualifiers['product'])}."
 
 
-def _entry(contig: SeqRecord, feature: SeqFeature, organism: str) -> Entry:
+def _contigs(path: Path) -> list[SeqRecord]:
+    contigs: list[SeqRecord] = []
+    with opened_records(path) as stream, warnings.catch_warnings():
+        # biopython only warns of a sequence cut short; we would train on what is left of it
+        warnings.simplefilter("error", BiopythonParserWarning)
+        try:
+            contigs.extend(SeqIO.parse(stream, "genbank"))
+        except UnicodeDecodeError:  # a ValueError too, but one that opened_records explains
+            raise
+        except (ValueError, BiopythonParserWarning) as error:
+            where = f"the record after '{contigs[-1].id}'" if contigs else "the first record"
+            raise UserError(
+                f"{path}: {where} is not whole GenBank ({error}); fetch the record file again."
+            ) from error
+    if not contigs:
+        raise UserError(f"{path}: no GenBank record in it; fetch the record file again.")
+    return contigs
+
+
+def _entry(contig: SeqRecord, feature: SeqFeature, organism: str, path: Path) -> Entry:
+    name = f"{contig.id}:{feature.location}:{feature.type}"
     drop_reason = _drop_reason(feature)
     return Entry(
         source=SOURCE,
-        name=f"{contig.id}:{feature.location}:{feature.type}",
+        name=name,
         group=contig.id,
         feature=feature.type,
-        sequence=str(feature.extract(contig.seq)).upper(),
+        sequence=checked_bases(str(feature.extract(contig.seq)), path, name),
         response="" if drop_reason else described(feature, organism),
         drop_reason=drop_reason,
     )

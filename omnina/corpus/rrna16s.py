@@ -17,7 +17,7 @@ from pathlib import Path
 
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
-from omnina.corpus.entry import Entry, opened_records
+from omnina.corpus.entry import Entry, checked_bases, opened_records
 from omnina.errors import UserError
 
 SOURCE = "16S"
@@ -59,13 +59,14 @@ class Header:
 def read_rrna16s(path: Path) -> Iterator[Entry]:
     """Yield each gene of a gzipped FASTA file, those with an untrustworthy lineage marked as dropped.
 
-    Raises UserError, naming file and record, for a missing file, one without records or a header of
-    another shape.
+    Raises UserError, naming file and record, for a missing file, one without records a header of
+    another shape or letters that are no nucleotides.
     """
     title = ""
     with opened_records(path) as stream:
         for title, sequence in SimpleFastaParser(stream):
-            yield _entry(parsed_header(title, path), sequence)
+            header = parsed_header(title, path)
+            yield _entry(header, checked_bases(sequence, path, header.name))
     if not title:
         raise UserError(f"{path}: no FASTA record in it; fetch the record file again.")
 
@@ -100,7 +101,7 @@ def _entry(header: Header, sequence: str) -> Entry:
         name=header.name,
         group=header.lineage_genus,
         feature="rRNA",
-        sequence=sequence.upper(),
+        sequence=sequence,
         response=described(header),
         drop_reason=header.drop_reason,
     )

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from omnina.corpus.entry import Entry
-from omnina.corpus.example import FILE_NAMES, GENOME_FILE, RRNA16S_FILE, Example, row_bytes
+from omnina.corpus.example import FILE_NAMES, RECORD_FILES, Example, row_bytes
 
 USED = tuple(FILE_NAMES)
 
@@ -16,12 +16,13 @@ def summary(example: Example, records: Path, output: Path) -> str:
 
 
 def files_table(example: Example, records: Path, output: Path) -> str:
-    """One line per file: rows (or records), bases, bytes and sha256."""
-    lines = ["| file | rows | bases | bytes | sha256 |", "|---|---:|---:|---:|---|"]
+    """One line per file: rows (in a record file: genes read), bases of them, bytes and sha256."""
+    lines = ["| file | rows or genes | bases | bytes | sha256 |", "|---|---:|---:|---:|---|"]
     for split, entries in example.tables.items():
         bases = f"{_bases(entries):,}"
         lines.append(_file_line(output / FILE_NAMES[split], f"{len(entries):,}", bases))
-    lines += [_file_line(records / name, "", "") for name in (RRNA16S_FILE, GENOME_FILE)]
+    for source, name in RECORD_FILES.items():
+        lines.append(_file_line(records / name, f"{example.fates[source].total():,}", ""))
     return "\n".join(lines)
 
 
