@@ -1,14 +1,14 @@
 import hashlib
+import os
 import runpy
+import subprocess
+import sys
 from collections import Counter
-
-import pytest
 
 from omnina.corpus.example import COLUMNS, FILE_NAMES, NOT_SAMPLED, RECORD_FILES
 from omnina.corpus.rrna16s import NO_GENUS, OTHER_GENUS
 from omnina.corpus.selection import reverse_complement, strand_free
 from omnina.corpus.summary import summary
-from omnina.errors import UserError
 
 RECORDS_SHA256 = {
     "rRNA16S.gold.fasta.gz": "c5ea383ae2300e599fe7ac216592c76c4d545c4437f85a72b3d71fd3b26f919d",
@@ -143,8 +143,29 @@ def test_script_writes_the_tables_and_prints_their_figures(data, remade, tmp_pat
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == sorted(FILE_NAMES.values())
 
 
-def test_script_names_the_absent_record_file(data, tmp_path):
-    main = runpy.run_path(str(data.parent / "scripts" / "make_example_data.py"))["main"]
-    with pytest.raises(UserError, match=RECORD_FILES["16S"]):
-        main(["--records", str(tmp_path), "--output", str(tmp_path)])
-    assert not list(tmp_path.glob("*.csv"))
+def test_script_ends_with_one_line_and_status_2_without_records(data, tmp_path):
+    root = data.parent
+    command = [sys.executable, "scripts/make_example_data.py", "--records", str(tmp_path / "none")]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
+    assert RECORD_FILES["16S"] in run.stderr
+
+
+def test_readme_states_what_the_tables_are_short_of(data, committed_rows):
+    """The figures in the prose, counted from the CSVs."""
+    text = (data / "README.md").read_text("utf-8")
+
+    def count(split: str, phrase: str) -> int:
+        return sum(phrase in row["response"] for row in committed_rows[split])
+
+    unknown = "Product: hypothetical protein."
+    genes = {split: count(split, "Leptospira kirschneri str. H1.") for split in committed_rows}
+    train, val = count("train", unknown), count("val", unknown)
+    assert f"{train} of {genes['train']} genome rows in train, {val} of {genes['val']} in val" in text
+    held_out_16s = len(committed_rows["val"]) - genes["val"]
+    streptomyces = count("val", "; Streptomyces.")
+    assert f"{streptomyces} of the {held_out_16s} validation genes are *Streptomyces*" in text
+    archaea = count("train", "Lineage: Archaea"), count("val", "Lineage: Archaea")
+    assert f"Archaea are rare ({archaea[0]} row in train, {archaea[1]} in val)" in text
