@@ -6,6 +6,7 @@ flags, the command line appended, and both parsed at once, so types are checked 
 """
 
 import difflib
+import re
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -110,7 +111,7 @@ class TrainerSettings(TrainingArguments):
 class _Parser(HfArgumentParser):
     def error(self, message: str) -> None:
         """Called by argparse for a wrong type or a missing key."""
-        raise UserError(message.removeprefix("argument --"))
+        raise UserError(re.sub(r"^argument --(\w+)(/\S+)?:", r"'\1':", message))
 
 
 def parse_run(arguments: list[str]) -> tuple[RunSettings, TrainerSettings]:
@@ -131,10 +132,8 @@ def parse_run(arguments: list[str]) -> tuple[RunSettings, TrainerSettings]:
     parser = _Parser((RunSettings, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
     try:
         run, training = parser.parse_args_into_dataclasses([*flags, *overrides])
-    except UserError:
-        raise
-    except ValueError as error:  # TrainingArguments refuses contradictions so
-        raise UserError(f"{path}: {error}") from error
+    except ValueError as error:  # the parser's UserError, or a contradiction that TrainingArguments refuses
+        raise UserError(f"{' '.join(arguments)}: {error}") from error
     return run, training
 
 

@@ -87,6 +87,15 @@ class Counts:
     trimmed_bases: int = 0
     converted_uracils: int = 0
 
+    def as_json(self) -> dict:
+        """JSON values by name."""
+        return {k: dict(v) if isinstance(v, Counter) else v for k, v in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, values: dict) -> "Counts":
+        """The counts that ``as_json`` gave."""
+        return cls(**{k: Counter(v) if isinstance(v, dict) else v for k, v in values.items()})
+
     def summary(self) -> str:
         """One paragraph for the log; says so if more than 0.1 % of the bases were trimmed."""
         parts = [f"{self.rows} rows = {self.used} used"]
@@ -248,7 +257,7 @@ def load_data(
             _build(paths, encoder, folder, _worker_count(paths, workers))
     saved = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
     sources = saved.pop("sources")
-    return TokenizedData(folder, data_hash, Counts(**saved), sources)
+    return TokenizedData(folder, data_hash, Counts.from_json(saved), sources)
 
 
 def read_sources(inputs: str | list[str], settings: DataSettings) -> Iterator[tuple[str, str]]:
@@ -330,7 +339,7 @@ class _Writer:
             raise UserError(f"{names}: no row is left to train on: {self.counts.summary()}")
         np.save(self.folder / "lengths.npy", np.array(self.lengths, dtype=np.int32))
         np.save(self.folder / "bases.npy", np.array(self.bases, dtype=np.int32))
-        counts = json.dumps(asdict(self.counts) | {"sources": list(self.sources)}, indent=2)
+        counts = json.dumps(self.counts.as_json() | {"sources": list(self.sources)}, indent=2)
         (self.folder / "counts.json").write_text(counts + "\n", encoding="utf-8")
 
     def _reject(self, record: _TableRow, reason: str) -> None:

@@ -315,7 +315,7 @@ def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seco
         "validation_at_end": metrics,
         "markov_bits_per_base": markov,
         "data": {"train": stage.train.data_hash, "validation": stage.validation.data_hash},
-        "counts": {"train": asdict(stage.train.counts), "validation": asdict(stage.validation.counts)},
+        "counts": {"train": stage.train.counts.as_json(), "validation": stage.validation.counts.as_json()},
         "seed": stage.args.seed,
     }
     write_record(folder, record)

@@ -1,0 +1,158 @@
+import csv
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from omnina.chunking import SequenceRules
+from omnina.dataset import REJECTED_FILE, DataSettings, load_data
+from omnina.errors import UserError
+from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
+from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
+from omnina.validation import ANNOTATION, PROMPT, SEQUENCE, token_kinds
+
+TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer"
+PRETRAIN = DataSettings(max_length=600, questions=False, rules=SequenceRules())
+GENERATOR = random.Random(4)
+
+
+def dna(bases: int) -> str:
+    return "".join(GENERATOR.choices("ACGT", k=bases))
+
+
+def table(tmp_path: Path, rows: list[list[str]], header=("sequence", "response"), name="rows.csv") -> str:
+    path = tmp_path / name
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+    return str(path)
+
+
+def load(tmp_path: Path, path: str, settings: DataSettings = PRETRAIN, workers: int | None = None):
+    file = TOKENIZER / "tokenizer.json"
+    return load_data(path, file, BOS_ID, EOS_ID, settings, cache_dir=tmp_path / "cache", workers=workers)
+
+
+def test_a_document_is_bos_prompt_answer_eos(tmp_path):
+    sequence = dna(300)
+    data = load(tmp_path, table(tmp_path, [[sequence, "a </s> gene"]]))
+    tokenizer = load_tokenizer(TOKENIZER)
+    row = data[0]
+    ids, start = row["input_ids"].tolist(), int(row["answer_start"])
+    assert (ids[0], ids[-1]) == (BOS_ID, EOS_ID)
+    assert ids.count(EOS_ID) == 1
+    assert tokenizer.decode(ids[1:start]) == PRETRAIN_PROMPT.render(sequence)
+    assert tokenizer.decode(ids[start:-1]) == "a </s> gene"
+    assert data.rows.features["input_ids"].feature.dtype == "uint16"
+
+
+def test_finetuning_rows_hold_the_question_and_their_own_wording(tmp_path):
+    settings = DataSettings(600, questions=True, rules=None)
+    rows = [["Is it?", "True", "gRNA:GAUU targetRNA:ACGT"]]
+    data = load(tmp_path, table(tmp_path, rows, ("question", "response", "sequence")), settings)
+    tokenizer = load_tokenizer(TOKENIZER)
+    ids = data[0]["input_ids"].tolist()
+    text = FINETUNE_PROMPT.render("gRNA:GATT targetRNA:ACGT", "Is it?")
+    assert tokenizer.decode(ids[1:-1]) == text + "True "
+    assert data.counts.converted_uracils == 2
+    spans = data[0]["sequence_spans"].reshape(-1, 2)
+    assert [tokenizer.decode(ids[a:b]).strip(" :") for a, b in spans] == ["GATT", "ACGT"]
+
+
+def test_kinds_of_tokens_split_the_document(tmp_path):
+    sequence = dna(250)
+    data = load(tmp_path, table(tmp_path, [[sequence, "an answer"]]))
+    row, tokenizer = data[0], load_tokenizer(TOKENIZER)
+    kinds = token_kinds(row)
+    text = {
+        kind: tokenizer.decode(row["input_ids"][kinds == kind][: -1 if kind == ANNOTATION else None])
+        for kind in range(3)
+    }
+    assert sequence in text[SEQUENCE].replace("#", "").strip()
+    assert text[ANNOTATION] == "an answer"
+    assert "Instruction" in text[PROMPT]
+
+
+def test_long_answers_cut_bases_and_never_the_answer(tmp_path):
+    answer = "a long annotation " * 40
+    data = load(tmp_path, table(tmp_path, [[dna(2500), answer]]))
+    tokenizer = load_tokenizer(TOKENIZER)
+    row = data[0]
+    assert 590 <= len(row["input_ids"]) <= 600
+    assert tokenizer.decode(row["input_ids"][int(row["answer_start"]) : -1]) == answer
+    assert data.counts.trimmed_documents == 1
+    assert data.counts.bases + data.counts.trimmed_bases == 2500
+    assert "raise max_length" in data.counts.summary()
+
+
+def test_windows_together_hold_every_base(tmp_path):
+    settings = replace(PRETRAIN, max_length=2000, rules=SequenceRules(window=1000, overlap=100))
+    data = load(tmp_path, table(tmp_path, [[dna(3500), "x"], [dna(999), "y"]]), settings)
+    assert data.counts.documents == 4 + 1
+    assert data.bases.tolist() == [1000, 1000, 1000, 1000, 999]
+
+
+def test_counts_add_up_and_rejected_rows_are_listed(tmp_path):
+    rows = [[dna(300), "a"], [dna(100), "short"], [dna(300) + "NN", "n"], ["", "empty"], [dna(300), " "]]
+    rows += [["MKVLAAGE" * 40, "protein"], [dna(300), "x" * 5000]]
+    path = table(tmp_path, rows)
+    data = load(tmp_path, path, replace(PRETRAIN, bad_rows="skip"))
+    counts = data.counts
+    assert counts.rows == counts.used + sum(counts.filtered.values()) + sum(counts.rejected.values()) == 7
+    assert (counts.used, sum(counts.filtered.values()), sum(counts.rejected.values())) == (1, 2, 4)
+    with (data.folder / REJECTED_FILE).open(newline="") as stream:
+        listed = list(csv.DictReader(stream))
+    assert [int(row["line"]) for row in listed] == [5, 6, 7, 8]
+    assert "not a nucleotide code" in listed[2]["reason"]
+    assert listed[2]["sequence"] == "MKVLAAGE" * 40
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (["", "a"], r"rows.csv:3: the sequence is empty\. Mend the row, or set bad_rows: skip"),
+        (["ACGT" * 60, ""], r"rows.csv:3: the response is empty"),
+        (["ACGE" * 60, "a"], r"rows.csv:3: the sequence has 'E' at base 4"),
+        (["ACGT" * 60, "y" * 5000], r"rows.csv:3: question and answer leave no room"),
+    ],
+)
+def test_a_bad_row_stops_the_run_with_its_line(tmp_path, row, message):
+    with pytest.raises(UserError, match=message):
+        load(tmp_path, table(tmp_path, [[dna(300), "a"], row]))
+    assert not list((tmp_path / "cache").glob("*.unfinished"))
+
+
+def test_tables_without_a_usable_row_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no row is left to train on: 1 rows = 0 used"):
+        load(tmp_path, table(tmp_path, [["ACGT", "short"]]))
+
+
+def test_a_max_length_below_the_prompt_is_refused(tmp_path):
+    with pytest.raises(UserError, match="the prompt without any sequence, question or answer takes"):
+        load(tmp_path, table(tmp_path, [[dna(300), "a"]]), replace(PRETRAIN, max_length=10))
+
+
+def test_worker_processes_give_the_bytes_of_one(tmp_path):
+    path = table(tmp_path, [[dna(GENERATOR.randint(200, 400)), f"row {i}"] for i in range(600)])
+    alone = load(tmp_path / "one", path, workers=1) if (tmp_path / "one").mkdir() is None else None
+    (tmp_path / "two").mkdir()
+    shared = load(tmp_path / "two", path, workers=2)
+    assert (alone.folder / "rows.arrow").read_bytes() == (shared.folder / "rows.arrow").read_bytes()
+    assert alone.counts == shared.counts
+
+
+def test_the_cache_is_keyed_by_content_and_settings(tmp_path):
+    path = table(tmp_path, [[dna(300), "a"]])
+    first = load(tmp_path, path)
+    assert load(tmp_path, path).folder == first.folder
+    assert load(tmp_path, path, replace(PRETRAIN, max_length=500)).folder != first.folder
+    table(tmp_path, [[dna(300), "b"]])
+    changed = load(tmp_path, path)
+    assert changed.folder != first.folder
+    assert changed.data_hash != first.data_hash
+
+
+def test_sources_come_from_the_column_or_the_file(tmp_path):
+    path = table(tmp_path, [[dna(300), "a", "x"], [dna(300), "b", "y"]], ("sequence", "response", "kind"))
+    assert load(tmp_path, path).sources == ["rows.csv"]
+    assert load(tmp_path, path, replace(PRETRAIN, source_column="kind")).sources == ["x", "y"]

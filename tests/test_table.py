@@ -1,0 +1,100 @@
+import gzip
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from omnina.errors import UserError
+from omnina.table import expand_paths, read_rows
+
+ROWS = [(2, {"sequence": "ACGT", "response": "a gene"}), (3, {"sequence": "GG", "response": "b, c"})]
+TEXT = 'sequence,response\nACGT,a gene\nGG,"b, c"\n'
+
+
+def table(tmp_path, content: str | bytes, name: str = "rows.csv"):
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def rows(path, required=("sequence", "response")):
+    return list(read_rows(path, required))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.csv", TEXT),
+        ("windows.csv", TEXT.replace("\n", "\r\n")),
+        ("bom.csv", b"\xef\xbb\xbf" + TEXT.encode()),
+        ("packed.csv.gz", gzip.compress(TEXT.encode())),
+        ("tabs.tsv", "sequence\tresponse\nACGT\ta gene\nGG\tb, c\n"),
+        ("no_last_line_end.csv", TEXT.rstrip("\n")),
+        ("blank_line.csv", TEXT + "\n"),
+    ],
+)
+def test_every_dialect_gives_the_same_rows(tmp_path, name, content):
+    assert rows(table(tmp_path, content, name)) == ROWS
+
+
+def test_parquet_gives_the_same_cells(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"sequence": ["ACGT", "GG"], "response": ["a gene", None]}), path)
+    assert [cells for _, cells in rows(path)] == [
+        {"sequence": "ACGT", "response": "a gene"},
+        {"sequence": "GG", "response": ""},
+    ]
+
+
+def test_columns_are_found_by_name_and_lines_by_their_start(tmp_path):
+    path = table(tmp_path, 'note,response,sequence\nx,"two\nlines",AC\ny,b,GT\n')
+    assert [(line, cells["sequence"]) for line, cells in rows(path)] == [(2, "AC"), (4, "GT")]
+
+
+def test_a_field_of_a_megabyte_is_read(tmp_path):
+    path = table(tmp_path, f"sequence,response\n{'ACGT' * 250_000},long\n")
+    [(_, cells)] = rows(path)
+    assert len(cells["sequence"]) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("sequence,response\n", "no row below it"),
+        ("sequence,answer\nA,b\n", r"rows.csv:1: no column 'response'; the header has: sequence, answer"),
+        ("sequence,response,sequence\nA,b,c\n", "names 'sequence' 2 times"),
+        (b"sequence,response\nA,b\nA,caf\xe9\n", r"rows.csv:3:6: byte 0xe9 is not UTF-8"),
+        ('sequence,response\nA,b\nA,"open\nC,d\n', r"rows.csv:3: this record cannot be parsed"),
+        ('sequence,response\nA,"b"c\n', r"rows.csv:2: this record cannot be parsed"),
+        ("sequence,response\nA,b,c\n", r"rows.csv:2: 3 cells, but the header names 2 columns"),
+        ("sequence,response\nA\n", r"rows.csv:2: 1 cells"),
+    ],
+)
+def test_broken_tables_are_named_with_file_and_line(tmp_path, content, message):
+    with pytest.raises(UserError, match=message):
+        rows(table(tmp_path, content))
+
+
+def test_broken_packings_are_named(tmp_path):
+    with pytest.raises(UserError, match="not a whole gzip file"):
+        rows(table(tmp_path, gzip.compress(TEXT.encode() * 100)[:-20], "cut.csv.gz"))
+    with pytest.raises(UserError, match="not a whole gzip file"):
+        rows(table(tmp_path, TEXT, "plain.csv.gz"))
+    with pytest.raises(UserError, match="not a Parquet file"):
+        rows(table(tmp_path, TEXT, "plain.parquet"))
+    with pytest.raises(UserError, match="unknown kind of table"):
+        rows(table(tmp_path, TEXT, "rows.xlsx"))
+
+
+def test_paths_and_globs(tmp_path):
+    for name in ("b.csv", "a.csv", "c.tsv"):
+        table(tmp_path, TEXT, name)
+    found = expand_paths([str(tmp_path / "c.tsv"), str(tmp_path / "*.csv")])
+    assert [path.name for path in found] == ["c.tsv", "a.csv", "b.csv"]
+    with pytest.raises(UserError, match=r"Did you mean .*a\.csv"):
+        expand_paths(str(tmp_path / "aa.csv"))
+    with pytest.raises(UserError, match="no file matches"):
+        expand_paths(str(tmp_path / "*.gz"))
+    with pytest.raises(UserError, match="is a folder"):
+        expand_paths(tmp_path)
