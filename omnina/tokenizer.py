@@ -82,9 +82,7 @@ def to_fast_tokenizer(serialised_model: bytes) -> Tokenizer:
     """
     processor = SentencePieceProcessor(model_proto=serialised_model)
     vocabulary = {processor.id_to_piece(i): i for i in range(processor.get_piece_size())}
-    model = models.BPE(
-        vocabulary, _merges(processor, vocabulary), unk_token=UNK_TOKEN, fuse_unk=True, byte_fallback=True
-    )
+    model = models.BPE(vocabulary, _merges(processor), unk_token=UNK_TOKEN, fuse_unk=True, byte_fallback=True)
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Replace(" ", SPACE)
     tokenizer.decoder = decoders.Sequence(
@@ -99,22 +97,20 @@ def to_fast_tokenizer(serialised_model: bytes) -> Tokenizer:
     return tokenizer
 
 
-def _merges(processor: SentencePieceProcessor, vocabulary: dict[str, int]) -> list[tuple[str, str]]:
+def _merges(processor: SentencePieceProcessor) -> list[tuple[str, str]]:
     """Every pair of pieces that makes a piece, in the order in which SentencePiece learned them.
 
-    Only ordinary pieces are results: with "<" and "s>" among the pieces, text must not merge to BOS.
+    Ordinary pieces only: with "<" and "s>" among them, text must not merge to the token BOS.
     """
-    ranked = []
-    for piece, rank in vocabulary.items():
-        if processor.is_control(rank) or processor.is_byte(rank) or processor.is_unknown(rank):
-            continue
-        halves = [(piece[:i], piece[i:]) for i in range(1, len(piece))]
-        ranked += [
-            (rank, len(left), left, right)
-            for left, right in halves
-            if left in vocabulary and right in vocabulary
-        ]
-    return [(left, right) for _, _, left, right in sorted(ranked)]
+    special = (processor.is_control, processor.is_byte, processor.is_unknown)
+    ids = (i for i in range(processor.get_piece_size()) if not any(test(i) for test in special))
+    ranks = {processor.id_to_piece(i): i for i in ids}
+    halves = ((rank, cut, piece) for piece, rank in ranks.items() for cut in range(1, len(piece)))
+    return [
+        (piece[:cut], piece[cut:])
+        for _, cut, piece in sorted(halves)
+        if piece[:cut] in ranks and piece[cut:] in ranks
+    ]
 
 
 def _special(name: str) -> AddedToken:
@@ -129,28 +125,27 @@ def _read_backend(folder: Path) -> Tokenizer:
         raise UserError(
             f"{folder}: {missing}. Train a tokenizer first:\n    {TRAIN_COMMAND.format(folder=folder)}"
         )
-    text = path.read_text(encoding="utf-8")
+    definition = _read_json(path)
     try:
-        kind = json.loads(text)["model"]["type"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: not a fast tokenizer's file ({error!r}); copy or train it again."
-        ) from error
+        kind = definition["model"]["type"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a fast tokenizer's file; copy it again, or train one.") from error
     if kind != "BPE":
         raise UserError(f"{path}: a {kind} tokenizer; OmniNA's are BPE.")
-    return Tokenizer.from_str(text)
+    return Tokenizer.from_file(str(path))
 
 
 def _add_published_tokens(backend: Tokenizer, folder: Path) -> None:
     """What stands in added_tokens.json only becomes known to the tokenizer, in the order of the ids."""
     path = folder / "added_tokens.json"
-    added = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    added = _read_json(path) if path.is_file() else {}
     for name, number in sorted(added.items(), key=lambda item: item[1]):
         backend.add_special_tokens([_special(name)])
-        if backend.token_to_id(name) != number:
+        found = backend.token_to_id(name)
+        if found != number:
             raise UserError(
-                f"{path}: {name} should be {number}, but {folder / 'tokenizer.json'} makes it "
-                f"{backend.token_to_id(name)}; the two files belong to different tokenizers."
+                f"{path}: {name} should be {number}, but {folder / 'tokenizer.json'} makes it {found}; "
+                "the two files belong to different tokenizers."
             )
 
 
@@ -185,6 +180,13 @@ def _configuration(tokenizer: PreTrainedTokenizerFast) -> dict:
 
 def _has_dummy_prefix(backend: Tokenizer) -> bool:
     return backend.normalizer is not None and backend.normalizer.normalize_str("A") == f"{SPACE}A"
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # not JSON, or not even UTF-8
+        raise UserError(f"{path}: not JSON ({error}); copy the file again.") from error
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,7 +1,7 @@
 """What a tokenizer is trained on: windows of DNA and of English, sampled from tables and text files.
 
 SentencePiece drops lines over 4,192 bytes without a word, so every text is cut into windows below that.
-Files are read once, and memory follows the sample's size, never the input's: 100 MB takes about a minute.
+Files are read once, and memory follows the sample's size, never the input's.
 """
 
 import heapq
