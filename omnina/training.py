@@ -6,6 +6,7 @@ tokens and bases, and what is left in the run's folder.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -182,6 +183,7 @@ def prepare(run: RunSettings, args: TrainerSettings, *, questions: bool) -> Stag
 
     Raises UserError for anything that would go wrong later for a reason that is known now.
     """
+    _check_processes(args)
     tokenizer = load_tokenizer(run.tokenizer)
     settings = run.data_settings(questions)
     tables = []
@@ -365,6 +367,16 @@ def _print_results(stage: Stage, record: dict) -> None:
             f"best (order {values['best_order']}) {values['best']:.3f}"
         )
     print(f"Everything is in {stage.folder}: model, run.json, loss.png")
+
+
+def _check_processes(args: TrainerSettings) -> None:
+    """UserError if processes were launched that do not know of each other: each would train alone."""
+    launched = int(os.environ.get("WORLD_SIZE", "1"))
+    if launched != args.world_size:
+        raise UserError(
+            f"{launched} processes were launched, but torch has no GPUs for them to work together on. Use "
+            "configs/accelerate/cpu.yaml, or add --use_cpu true to train with all of them on the CPU."
+        )
 
 
 def _plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> StepPlan:

@@ -179,7 +179,7 @@ def test_two_processes_give_the_losses_of_one(tables, finished, tmp_path):
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file"]
     command += [str(tmp_path / "two.yaml.accelerate"), "--main_process_port", "0"]
     command += [str(ROOT / "tests" / "report_world.py"), str(report)]
-    command += settings(tables, folder, tokens_per_device=1024, use_cpu=False)
+    command += settings(tables, folder, tokens_per_device=1024)
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ACCELERATE_")}
     done = subprocess.run(command, cwd=ROOT, env=inherited, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
