@@ -154,7 +154,7 @@ def train_sentencepiece(lines: Iterator[str], vocab_size: int) -> bytes:
             add_dummy_prefix=False,
             byte_fallback=True,
             required_chars=PRINTABLE,
-            character_coverage=1.0,  # anything less drops required characters too
+            character_coverage=1.0,  # less can drop required characters too
             num_threads=1,
             minloglevel=2,  # errors only
         )

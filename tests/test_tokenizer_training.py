@@ -1,4 +1,4 @@
-"""No byte of the input is lost on the way to SentencePiece, and the same input gives the same bytes."""
+"""What SentencePiece is shown, what the report says, and that the same input gives the same bytes."""
 
 import csv
 import hashlib
@@ -7,30 +7,20 @@ import os
 import random
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from sentencepiece import SentencePieceProcessor
 
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
 from omnina.tokenizer import load_tokenizer
-from omnina.tokenizer_sampling import (
-    DNA,
-    ENGLISH,
-    WINDOW_BYTES,
-    WindowSample,
-    cut_text,
-    plain_text_windows,
-    sample_languages,
-    table_windows,
-)
+from omnina.tokenizer_sampling import DNA, ENGLISH, sample_languages
 from omnina.tokenizer_training import (
     PRINTABLE,
     check_output_folder,
     repetitions,
+    train_sentencepiece,
     train_tokenizer,
     training_lines,
 )
@@ -52,10 +42,6 @@ def random_dna(length: int, seed: int = 0) -> str:
     return "".join(random.Random(seed).choices("ACGT", k=length))
 
 
-def of_language(windows, name: str) -> list[str]:
-    return [window for language, window in windows if language == name]
-
-
 @pytest.fixture
 def table(tmp_path) -> Path:
     generator = random.Random(0)
@@ -65,92 +51,6 @@ def table(tmp_path) -> Path:
         for seed in range(200)
     ]
     return write_table(tmp_path / "table.csv", rows)
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(4, 40))
-def test_windows_join_to_the_text(text, limit):
-    windows = list(cut_text(text, limit))
-    assert "".join(windows) == text
-    assert all(0 < len(window.encode()) <= limit for window in windows)
-
-
-@given(st.lists(st.text("aé", min_size=1, max_size=5), min_size=1), st.integers(11, 40))
-def test_words_stay_whole_where_windows_can_hold_them(words, limit):
-    windows = list(cut_text(" ".join(words), limit))
-    assert [word for window in windows for word in window.split()] == words
-    assert all(window.startswith(" ") for window in windows[1:])
-
-
-def test_no_base_of_a_long_sequence_is_lost(tmp_path):
-    sequence = random_dna(30_000).lower().replace("t", "u")
-    path = write_table(tmp_path / "t.csv", [{"sequence": sequence, "response": "a gene"}])
-    windows = of_language(table_windows(path), DNA)
-    assert all(window.startswith(" ") for window in windows)
-    assert "".join(window[1:] for window in windows) == sequence.upper().replace("U", "T")
-    assert max(len(window) for window in windows) == WINDOW_BYTES < SENTENCEPIECE_LIMIT
-
-
-def test_cells_are_shown_as_the_prompt_shows_them(tmp_path):
-    row = {
-        "source": "elsewhere",
-        "question": "Is it cut?",
-        "response": "Yes,\r\n\nat once",
-        "sequence": "gRNA:acgu  targetRNA:NNN",
-    }
-    windows = list(table_windows(write_table(tmp_path / "t.csv", [row])))
-    assert windows == [
-        (DNA, " gRNA:ACGT targetRNA:NNN"),
-        (ENGLISH, "Yes,"),
-        (ENGLISH, "at once"),
-        (ENGLISH, " Is it cut?"),
-    ]
-
-
-@pytest.mark.parametrize("ending", ["", "\n"])
-@pytest.mark.parametrize("text", ["word " * 20_000 + "end", "é" * 30_000, "short"])
-def test_no_line_of_a_text_file_is_lost_for_its_length(tmp_path, text, ending):
-    path = tmp_path / "text.txt"
-    path.write_text(f"first\n\n{text}{ending}", encoding="utf-8")
-    first, *windows = of_language(plain_text_windows(path), ENGLISH)
-    assert first == "first"
-    assert "".join(windows) == text
-    assert all(len(window.encode()) <= WINDOW_BYTES for window in windows)
-    assert all(set(window.split()) <= {"word", "end"} for window in windows if "word" in text)
-
-
-def test_a_sample_is_bounded_ordered_and_repeatable():
-    def sample(seed: str) -> WindowSample:
-        windows = WindowSample(1000, seed)
-        for number in range(500):
-            windows.add(f"{number:03d}" + "x" * (number % 40))
-        return windows
-
-    once, again, other = sample("a"), sample("a"), sample("b")
-    assert 950 < once.sampled_bytes == sum(map(len, once.windows())) <= 1000
-    assert (once.total_windows, once.total_bytes) == (500, sum(3 + number % 40 for number in range(500)))
-    assert once.windows() == sorted(once.windows()) == again.windows() != other.windows()
-
-
-def test_every_window_has_the_same_chance():
-    counts: Counter[str] = Counter()
-    for seed in range(2000):
-        sample = WindowSample(40, str(seed))
-        for number in range(10):
-            sample.add(str(number) * (4 if number < 5 else 12))  # short and long ones
-        counts.update(window[0] for window in sample.windows())
-    short = sum(counts[str(number)] for number in range(5))
-    long = sum(counts[str(number)] for number in range(5, 10))
-    assert max(counts.values()) - min(counts.values()) < 0.2 * max(counts.values())
-    assert 0.85 < long / short < 1  # the one that overflows is more often long
-
-
-def test_a_budget_that_suffices_keeps_everything(table):
-    languages = sample_languages([table], SAMPLE_BYTES, 0.5, seed=0)
-    offered = list(table_windows(table))
-    for name, language in languages.items():
-        kept = language.training.windows() + language.held_out.windows()
-        assert Counter(kept) == Counter(of_language(offered, name))
-        assert language.held_out.windows()
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
@@ -181,6 +81,12 @@ def test_the_prompt_s_words_are_single_tokens(table, tmp_path):
         tokens = tokenizer.tokenize(text)
         words = text.replace(":", " :").replace(".", " .").split()
         assert [token.removeprefix("\u2581") for token in tokens] == words
+
+
+def test_pure_dna_leaves_every_printable_character_its_piece():
+    model = train_sentencepiece((f" {random_dna(3000, seed)}" for seed in range(30)), 450)
+    oracle = SentencePieceProcessor(model_proto=model)
+    assert [oracle.encode(character, out_type=str) for character in PRINTABLE] == [[c] for c in PRINTABLE]
 
 
 def test_columns_without_a_meaning_change_nothing(table, tmp_path):
