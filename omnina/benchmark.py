@@ -7,7 +7,6 @@ ceiling is a large matrix product in the same dtype, in the same run.
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -185,7 +184,7 @@ def peak_memory(work: Work, side: str) -> int:
         optimizer.zero_grad()
     if work.device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return _peak_resident_bytes()
 
 
 def markdown_table(rows: list[dict]) -> str:
@@ -226,6 +225,13 @@ def _peak_memory(work: Work, side: str) -> int:
             [sys.executable, "-c", program, json.dumps([vars(work), side, str(answer)])], check=True
         )
         return json.loads(answer.read_text())
+
+
+def _peak_resident_bytes() -> int:
+    """Linux's own high-water mark; getrusage would begin with the parent's, which a child inherits."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 def _timed(work: Work, run: Callable[[], object]) -> float:
