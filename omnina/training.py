@@ -120,8 +120,9 @@ class OmniNATrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
         super()._save(str(folder), state_dict)
-        (folder / "training_args.bin").unlink()  # a pickle; run_settings.json and config.yaml say it all
-        save_tokenizer(self.tokenizer, folder)
+        if self.args.should_save:  # every process comes here, one writes
+            (folder / "training_args.bin").unlink()  # a pickle; config.yaml says it all
+            save_tokenizer(self.tokenizer, folder)
 
 
 class _TrueEpoch(TrainerCallback):
