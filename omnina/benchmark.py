@@ -23,9 +23,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from omnina.chunking import SequenceRules
 from omnina.config import read_yaml
-from omnina.dataset import DataSettings, TokenizedData, load_data
+from omnina.dataset import TokenizedData, load_data
 from omnina.model import IGNORED_LABEL, OmniNAForCausalLM
 from omnina.packing import FlatCollator
+from omnina.rows import DataSettings
 from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.tokenizer_training import train_tokenizer
 

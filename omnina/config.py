@@ -16,8 +16,8 @@ import yaml
 from transformers import HfArgumentParser, LlamaConfig, TrainingArguments
 
 from omnina.chunking import SequenceRules
-from omnina.dataset import DataSettings
 from omnina.errors import UserError
+from omnina.rows import DataSettings
 
 Settings = TypeVar("Settings")
 

@@ -41,6 +41,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+        """(S, H), (V, H), (S,) -> the summed loss, a scalar; keeps both gradients for ``backward``."""
         with_gradient = any(ctx.needs_input_grad[:2])
         cast_states, cast_weight = _in_matmul_dtype(states, weight)
         total = torch.zeros((), device=states.device)
@@ -62,6 +63,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad_total: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Scale the gradients kept; targets have none."""
         grad_states, grad_weight = ctx.saved_tensors
         return grad_states * grad_total, grad_weight * grad_total, None
 

@@ -263,10 +263,7 @@ def _attend_varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documen
     """FlashAttention over all documents at once; (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
     ends, longest = documents.boundaries, documents.longest
     grouped = query.shape[1] != key.shape[1]
-    causal = (
-        -1,
-        0,
-    )  # any key to the left, none to the right; varlen_attn's default is full attention
+    causal = (-1, 0)  # any key to the left, none to the right; varlen_attn's default is full attention
     return varlen_attn(
         query, key, value, ends, ends, longest, longest, window_size=causal, enable_gqa=grouped
     )

@@ -12,7 +12,8 @@ from transformers import set_seed
 
 from omnina.command import run_command
 from omnina.config import parse_run
-from omnina.training import new_or_saved_model, prepare, train
+from omnina.stage import new_or_saved_model, prepare
+from omnina.training import train
 
 
 def main(arguments: list[str] | None = None) -> None:

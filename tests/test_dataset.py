@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from omnina.chunking import SequenceRules
-from omnina.dataset import REJECTED_FILE, DataSettings, load_data
+from omnina.dataset import load_data
+from omnina.dataset_writer import REJECTED_FILE
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
+from omnina.rows import DataSettings
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 from omnina.validation import ANNOTATION, PROMPT, SEQUENCE, token_kinds
 

@@ -1,6 +1,5 @@
 """Windows hold every byte of the input, and a sample of them is bounded, fair and repeatable."""
 
-import csv
 import random
 from collections import Counter
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import random_dna, write_table
 
 from omnina.tokenizer_sampling import (
     DNA,
@@ -22,18 +22,6 @@ from omnina.tokenizer_sampling import (
 
 SENTENCEPIECE_LIMIT = 4192  # bytes; longer lines are dropped in silence
 SAMPLE_BYTES = 10_000_000
-
-
-def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def random_dna(length: int, seed: int = 0) -> str:
-    return "".join(random.Random(seed).choices("ACGT", k=length))
 
 
 def of_language(windows, name: str) -> list[str]:

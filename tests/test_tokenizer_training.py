@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sentencepiece import SentencePieceProcessor
+from tables import random_dna, write_table
 
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
@@ -28,18 +29,6 @@ from omnina.tokenizer_training import (
 REPOSITORY = Path(__file__).parents[1]
 SENTENCEPIECE_LIMIT = 4192  # bytes; longer lines are dropped in silence
 SAMPLE_BYTES = 10_000_000
-
-
-def write_table(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def random_dna(length: int, seed: int = 0) -> str:
-    return "".join(random.Random(seed).choices("ACGT", k=length))
 
 
 @pytest.fixture

@@ -189,7 +189,8 @@ def test_two_processes_give_the_losses_of_one(tables, finished, tmp_path):
 
 def test_chat_template_gives_the_ids_that_training_used(tables, finished):
     from omnina.chunking import SequenceRules
-    from omnina.dataset import DataSettings, load_data
+    from omnina.dataset import load_data
+    from omnina.rows import DataSettings
     from omnina.table import read_rows
 
     tokenizer = AutoTokenizer.from_pretrained(finished)

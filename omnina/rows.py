@@ -1,0 +1,160 @@
+"""From a table's record to documents: checks, filters, windows, prompts; and worker processes to do it.
+
+Knows no torch: a worker process starts with the tokenizer alone.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
+from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
+from omnina.table import read_rows
+
+ROWS_PER_TASK = 256
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What decides the rows' token ids.
+
+    Args:
+        max_length: longest document, in tokens; longer ones lose bases at the end of the sequence.
+        questions: rows have a question (fine-tuning); otherwise they do not (pretraining).
+        rules: filters and windows, or None to take every sequence whole.
+        bad_rows: ``stop`` at the first bad row, or ``skip`` them all and list them.
+        source_column: names each row's source in reports; the table's file name if None.
+    """
+
+    max_length: int
+    questions: bool
+    rules: SequenceRules | None
+    bad_rows: str = "stop"
+    source_column: str | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that a table must have."""
+        texts = ["question", "response"] if self.questions else ["response"]
+        return ["sequence", *texts, *([self.source_column] if self.source_column else [])]
+
+    @property
+    def prompt(self) -> Prompt:
+        """The wording around a row's cells."""
+        return FINETUNE_PROMPT if self.questions else PRETRAIN_PROMPT
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A record and where it stands."""
+
+    path: str
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A record's documents, or why it has none."""
+
+    documents: tuple[Document, ...] = ()
+    filtered: str = ""
+    rejected: str = ""
+    uracils: int = 0
+
+
+class RowEncoder:
+    """Records to documents: filters, windows, prompts. Made anew in every worker process."""
+
+    def __init__(self, tokenizer_json: str, bos_id: int, eos_id: int, settings: DataSettings) -> None:
+        tokenizer = Tokenizer.from_str(tokenizer_json)
+        self.settings = settings
+        self.encoder = PromptEncoder(
+            tokenizer, settings.prompt, bos_id=bos_id, eos_id=eos_id, max_length=settings.max_length
+        )
+
+    def outcomes(self, records: list[TableRow]) -> list[Outcome]:
+        """One outcome per record, in order; all windows are tokenised in one call."""
+        prepared = [self._prepare(record.cells) for record in records]
+        flat = [row for rows, _ in prepared for row in rows]
+        encoded = iter(self.encoder.encode(flat))
+        return [self._finish(outcome, list(islice(encoded, len(rows)))) for rows, outcome in prepared]
+
+    def _prepare(self, cells: dict[str, str]) -> tuple[list[Row], Outcome]:
+        """A record's windows, or none and the reason."""
+        try:
+            nucleotides = parse_cell(cells["sequence"])
+        except ValueError as error:
+            return [], Outcome(rejected=str(error))
+        for name in self.settings.columns[1:]:
+            if name != self.settings.source_column and not cells[name].strip():
+                return [], Outcome(rejected=f"the {name} is empty")
+        rules = self.settings.rules
+        if rules and (reason := filter_reason(nucleotides, rules)):
+            return [], Outcome(filtered=reason)
+        pieces = windows(nucleotides, rules) if rules else [nucleotides]
+        rows = [Row(piece, cells["response"], cells.get("question", "")) for piece in pieces]
+        return rows, Outcome(uracils=nucleotides.converted_uracils)
+
+    def _finish(self, outcome: Outcome, encoded: list[Document | ValueError]) -> Outcome:
+        errors = [entry for entry in encoded if isinstance(entry, ValueError)]
+        if errors:
+            return Outcome(rejected=str(errors[0]))
+        return Outcome(tuple(encoded), outcome.filtered, outcome.rejected, outcome.uracils)
+
+
+def read_records(paths: list[Path], columns: list[str]) -> Iterator[TableRow]:
+    """The tables' records with these columns, in order."""
+    for path in paths:
+        for line, cells in read_rows(path, required=columns):
+            yield TableRow(str(path), line, {name: cells[name] for name in columns})
+
+
+def source_of(record: TableRow, settings: DataSettings) -> str:
+    """The name that a record's figures are reported under."""
+    return record.cells[settings.source_column] if settings.source_column else Path(record.path).name
+
+
+def encode_records(
+    records: Iterable[TableRow], encoder: tuple, workers: int
+) -> Iterator[tuple[list[TableRow], list[Outcome]]]:
+    """Batches of records with their outcomes, in order; at most four batches a worker are under way."""
+    batches = _batched(records)
+    if workers == 0:
+        here = RowEncoder(*encoder)
+        yield from ((batch, here.outcomes(batch)) for batch in batches)
+        return
+    RowEncoder(*encoder)  # a prompt that does not fit is found here, not in the workers
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, _start_worker, encoder) as pool:
+        under_way: deque = deque()
+        for batch in batches:
+            under_way.append((batch, pool.submit(_encode_in_worker, batch)))
+            if len(under_way) >= 4 * workers:
+                first, future = under_way.popleft()
+                yield first, future.result()
+        for batch, future in under_way:
+            yield batch, future.result()
+
+
+def _start_worker(*encoder: object) -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core each: the processes are the parallelism
+    global _worker_encoder
+    _worker_encoder = RowEncoder(*encoder)
+
+
+def _encode_in_worker(batch: list[TableRow]) -> list[Outcome]:
+    return _worker_encoder.outcomes(batch)
+
+
+def _batched(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:
+    iterator = iter(records)
+    while batch := list(islice(iterator, ROWS_PER_TASK)):
+        yield batch
