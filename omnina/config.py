@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import yaml
 from transformers import HfArgumentParser, LlamaConfig, TrainingArguments
+from transformers.utils import is_torch_bf16_gpu_available
 
 from omnina.chunking import SequenceRules
 from omnina.errors import UserError
@@ -104,6 +105,11 @@ class TrainerSettings(TrainingArguments):
     logging_first_step: bool = field(default=True, metadata={"help": "log step 1"})
 
     def __post_init__(self) -> None:
+        if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():
+            raise UserError(
+                "bf16: true, but torch sees no GPU that computes in bf16. Run it on a machine with one, or add "
+                "--use_cpu true to train on the CPU on purpose (a published size takes months there)."
+            )
         self.ignore_data_skip = True
         super().__post_init__()
 

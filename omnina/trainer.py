@@ -77,7 +77,7 @@ class OmniNATrainer(Trainer):
         reduced = self.accelerator.reduce(sums, "sum")
         values = self.validation.collect(reduced).metrics()
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
-        self.log(metrics)
+        self.log(dict(metrics))  # logging adds the epoch
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._clock.pause(time.perf_counter() - began)
         return metrics

@@ -35,7 +35,7 @@ def test_padding_is_masked_and_unsupervised():
 
 
 def test_figures_of_a_small_model_are_complete(tmp_path):
-    values = {"vocab_size": 1025, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    values = {"vocab_size": 641, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
     values |= {"num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 2048}
     config = tmp_path / "model.yaml"
     config.write_text(yaml.safe_dump(values))

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from transformers.utils import is_torch_bf16_gpu_available
 
 from omnina.config import parse_run, read_model_config, read_yaml
 from omnina.errors import UserError
@@ -101,7 +102,7 @@ def test_files_that_are_no_configuration_are_refused(tmp_path):
 def test_a_tokenizer_of_another_size_gives_the_command_that_trains_one():
     model = str(ROOT / "configs" / "model" / "omnina-66m.yaml")
     with pytest.raises(UserError, match=r"train_tokenizer.py.*--vocab_size 32000"):
-        read_model_config(model, 1025, "data/tokenizer")
+        read_model_config(model, 641, "data/tokenizer")
     assert read_model_config(model, 32_001, "x").hidden_size == 512
 
 
@@ -110,3 +111,10 @@ def test_unknown_architecture_key_is_refused(tmp_path):
     path.write_text("hidden_sizes: 3\n")
     with pytest.raises(UserError, match="Did you mean 'hidden_size'"):
         read_model_config(str(path), 10, "x")
+
+
+def test_bf16_without_a_gpu_says_what_to_do(tmp_path):
+    if is_torch_bf16_gpu_available():
+        pytest.skip("this machine has such a GPU")
+    with pytest.raises(UserError, match="--use_cpu true"):
+        parse_run([written(tmp_path, bf16=True)])
