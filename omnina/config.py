@@ -107,7 +107,7 @@ class TrainerSettings(TrainingArguments):
     def __post_init__(self) -> None:
         if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():
             raise UserError(
-                "bf16: true, but torch sees no GPU that computes in bf16. Run it on a machine with one, or add "
+                "bf16: true, but torch sees no GPU that computes in bf16. Run it where there is one, or add "
                 "--use_cpu true to train on the CPU on purpose (a published size takes months there)."
             )
         self.ignore_data_skip = True
