@@ -11,6 +11,7 @@ Letters in shapes:
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,7 @@ IGNORED_LABEL = -100
 
 @dataclass(frozen=True)
 class Documents:
-    """Where the documents of a flat batch begin and end, and the rotations of its positions.
+    """Where the documents of a flat batch begin and end, the rotations of its positions, who sees whom.
 
     Computed once per forward and shared by all layers.
     """
@@ -41,6 +42,10 @@ class Documents:
     longest: int
     cos: Tensor  # (T, 1, D) float32
     sin: Tensor  # (T, 1, D) float32
+    attend: "Attend"
+
+
+Attend = Callable[[Tensor, Tensor, Tensor, Documents], Tensor]  # (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)
 
 
 class RMSNorm(nn.Module):
@@ -59,11 +64,10 @@ class RMSNorm(nn.Module):
 class DocumentAttention(nn.Module):
     """Causal self-attention with rotary positions, each document on its own."""
 
-    def __init__(self, config: LlamaConfig, attention: Attention) -> None:
+    def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.head_dim = config.head_dim
-        self.attend = _attend_varlen if attention == "varlen" else _attend_per_document
         hidden, bias = config.hidden_size, config.attention_bias
         self.q_proj = nn.Linear(hidden, self.heads * self.head_dim, bias=bias)
         self.k_proj = nn.Linear(hidden, self.kv_heads * self.head_dim, bias=bias)
@@ -78,7 +82,7 @@ class DocumentAttention(nn.Module):
         value = self.v_proj(x).view(tokens, self.kv_heads, self.head_dim)  # (T, K, D)
         query = rotate(query, documents.cos, documents.sin)
         key = rotate(key, documents.cos, documents.sin)
-        attended = self.attend(query, key, value, documents)  # (T, N, D)
+        attended = documents.attend(query, key, value, documents)  # (T, N, D)
         return self.o_proj(attended.reshape(tokens, self.heads * self.head_dim))
 
 
@@ -100,9 +104,9 @@ class FeedForward(nn.Module):
 class DecoderLayer(GradientCheckpointingLayer):
     """Pre-norm attention, then pre-norm feed-forward; the unit that FSDP shards and compile compiles."""
 
-    def __init__(self, config: LlamaConfig, attention: Attention) -> None:
+    def __init__(self, config: LlamaConfig) -> None:
         super().__init__()
-        self.self_attn = DocumentAttention(config, attention)
+        self.self_attn = DocumentAttention(config)
         self.mlp = FeedForward(config)
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -132,7 +136,7 @@ class OmniNAModel(OmniNAPreTrainedModel):
         super().__init__(config)
         self.attention = attention
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(DecoderLayer(config, attention) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_init()
 
@@ -149,8 +153,12 @@ class OmniNAModel(OmniNAPreTrainedModel):
         cos, sin = rotary_tables(position_ids[0], self.config)
         needs_lengths = self.attention == "per_document"
         lengths = cu_seq_lens.diff().tolist() if needs_lengths else []
-        documents = Documents(cu_seq_lens, lengths, longest, cos, sin)
-        x = self.embed_tokens(input_ids[0])  # (T, H)
+        attend = _attend_varlen if self.attention == "varlen" else attend_per_document
+        return self.decode(input_ids[0], Documents(cu_seq_lens, lengths, longest, cos, sin, attend))
+
+    def decode(self, ids: Tensor, documents: Documents) -> Tensor:
+        """Final hidden states of documents that say themselves who sees whom: (T,) -> (T, H)."""
+        x = self.embed_tokens(ids)  # (T, H)
         for layer in self.layers:
             x = layer(x, documents)
         return self.norm(x)
@@ -270,7 +278,7 @@ def _attend_varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documen
 
 
 @torch.compiler.disable  # the lengths differ in every batch: compiled, each would be a new graph
-def _attend_per_document(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
+def attend_per_document(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
     """SDPA on one document after the other; (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
     grouped = query.shape[1] != key.shape[1]
     pieces = [tensor.transpose(0, 1).split(documents.lengths, 1) for tensor in (query, key, value)]

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from omnina.corpus.example import make_example
-from omnina.corpus.summary import summary
+from omnina.corpus.summary import summary, tasks_summary
+from omnina.corpus.tasks import make_tasks
 from omnina.errors import UserError
 
 
@@ -24,7 +25,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the split and the sample")
     options = parser.parse_args(arguments)
     example = make_example(options.records, options.output, options.seed)
+    tasks = make_tasks(example, options.records, options.output, options.seed)
     print(summary(example, options.records, options.output))
+    print()
+    print(tasks_summary(tasks, options.output))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Entry:
         sequence: upper-case IUPAC bases of the gene's own strand, T for U.
         response: the annotation in English.
         drop_reason: empty if the entry can be used.
+        lineage: names from domain to genus; empty where the record has none.
     """
 
     source: str
@@ -33,6 +34,12 @@ class Entry:
     sequence: str
     response: str
     drop_reason: str = ""
+    lineage: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The entry as it stands in the pretraining table."""
+        return self.sequence, self.response, self.source
 
 
 @contextmanager

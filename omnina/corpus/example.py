@@ -35,10 +35,19 @@ NOT_SAMPLED = "usable, not sampled"
 
 @dataclass(frozen=True)
 class Example:
-    """The tables' entries in the order of their rows, and every entry's fate, counted per source."""
+    """What was chosen.
+
+    Attributes:
+        tables: entries by split, in the order of their rows.
+        fates: what became of the records, counted per source.
+        held_out: genera and contigs that no training table may hold.
+        usable: entries that could have been sampled.
+    """
 
     tables: dict[str, list[Entry]]
     fates: dict[str, Counter[str]]
+    held_out: set[str]
+    usable: list[Entry]
 
 
 def make_example(records: Path, output: Path, seed: int) -> Example:
@@ -65,15 +74,17 @@ def select_example(entries: list[Entry], seed: int) -> Example:
     marked = with_drop_reasons(entries, SequenceRules())
     usable = [entry for entry in marked if not entry.drop_reason]
     tables: dict[str, list[Entry]] = {"train": [], "val": []}
+    all_held_out: set[str] = set()
     for source in RECORD_FILES:
         of_source = [entry for entry in usable if entry.source == source]
         held_out = held_out_groups(of_source, HELD_OUT_SHARE, seed, train_only_groups(entries))
+        all_held_out |= held_out
         for split, table in tables.items():
             pool = [entry for entry in of_source if (entry.group in held_out) == (split == "val")]
             table += seeded_sample(pool, BUDGETS[split][source], seed, row_bytes)
     for table in tables.values():
         table.sort(key=lambda entry: seeded_key(seed, entry.name))
-    return Example(tables, _counted_fates(marked, tables))
+    return Example(tables, _counted_fates(marked, tables), all_held_out, usable)
 
 
 def train_only_groups(entries: list[Entry]) -> set[str]:
@@ -84,7 +95,7 @@ def train_only_groups(entries: list[Entry]) -> set[str]:
 
 def row_text(entry: Entry) -> str:
     """The entry's line in the CSV, line end included."""
-    return csv_line((entry.sequence, entry.response, entry.source))
+    return csv_line(entry.cells)
 
 
 def row_bytes(entry: Entry) -> int:

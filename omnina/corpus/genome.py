@@ -21,18 +21,42 @@ PSEUDO = "pseudo gene"
 NO_PRODUCT = "no product"
 
 
-def read_genome(path: Path) -> Iterator[Entry]:
-    """Yield each gene of a gzipped GenBank file; pseudo genes and those without product are marked dropped.
+def read_contigs(path: Path) -> list[SeqRecord]:
+    """All records of a gzipped GenBank file.
 
-    Raises UserError, naming file and record, for a missing file, one without records, a record that
-    biopython cannot parse whole, or one without sequence or organism. Holds the whole file in memory.
+    Raises UserError, naming file and record, for a missing file, one without records, or a record that
+    biopython cannot parse whole.
     """
-    for contig in _contigs(path):
+    contigs: list[SeqRecord] = []
+    with opened_records(path) as stream, warnings.catch_warnings():
+        # biopython only warns of a sequence cut short; we would train on what is left of it
+        warnings.simplefilter("error", BiopythonParserWarning)
+        try:
+            contigs.extend(SeqIO.parse(stream, "genbank"))
+        except UnicodeDecodeError:  # a ValueError too, but one that opened_records explains
+            raise
+        except (ValueError, BiopythonParserWarning) as error:
+            where = f"the record after '{contigs[-1].id}'" if contigs else "the first record"
+            raise UserError(
+                f"{path}: {where} is not whole GenBank ({error}); fetch the record file again."
+            ) from error
+    if not contigs:
+        raise UserError(f"{path}: no GenBank record in it; fetch the record file again.")
+    return contigs
+
+
+def read_genome(path: Path) -> Iterator[Entry]:
+    """Yield each gene of a gzipped GenBank file; raises as ``read_contigs`` and ``genes_of`` do."""
+    for contig in read_contigs(path):
         yield from genes_of(contig, path)
 
 
 def genes_of(contig: SeqRecord, path: Path) -> Iterator[Entry]:
-    """Yield the genes of one contig in the order of the file, each read along its own strand."""
+    """Yield the genes of one contig in the order of the file, each read along its own strand.
+
+    Pseudo genes and those without product are marked dropped. Raises UserError, naming file and record,
+    for a contig without sequence or organism.
+    """
     organism = contig.annotations.get("organism")
     if organism in (None, ".") or not contig.seq.defined:
         raise UserError(
@@ -51,25 +75,6 @@ def described(feature: SeqFeature, organism: str) -> str:
     kind = feature.type if whole else f"Partial {feature.type}"
     gene = f" Gene: {feature.qualifiers['gene'][0]}." if "gene" in feature.qualifiers else ""
     return f"{kind} of {organism}.{gene} Product: {'; '.join(feature.qualifiers['product'])}."
-
-
-def _contigs(path: Path) -> list[SeqRecord]:
-    contigs: list[SeqRecord] = []
-    with opened_records(path) as stream, warnings.catch_warnings():
-        # biopython only warns of a sequence cut short; we would train on what is left of it
-        warnings.simplefilter("error", BiopythonParserWarning)
-        try:
-            contigs.extend(SeqIO.parse(stream, "genbank"))
-        except UnicodeDecodeError:  # a ValueError too, but one that opened_records explains
-            raise
-        except (ValueError, BiopythonParserWarning) as error:
-            where = f"the record after '{contigs[-1].id}'" if contigs else "the first record"
-            raise UserError(
-                f"{path}: {where} is not whole GenBank ({error}); fetch the record file again."
-            ) from error
-    if not contigs:
-        raise UserError(f"{path}: no GenBank record in it; fetch the record file again.")
-    return contigs
 
 
 def _entry(contig: SeqRecord, feature: SeqFeature, organism: str, path: Path) -> Entry:

@@ -104,4 +104,5 @@ def _entry(header: Header, sequence: str) -> Entry:
         sequence=sequence,
         response=described(header),
         drop_reason=header.drop_reason,
+        lineage=header.lineage,
     )

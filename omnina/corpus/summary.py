@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omnina.corpus.entry import Entry
 from omnina.corpus.example import FILE_NAMES, RECORD_FILES, Example, row_bytes
+from omnina.corpus.tasks import TASK_FILES, TaskRow
 
 USED = tuple(FILE_NAMES)
 
@@ -52,11 +53,32 @@ def fates_table(example: Example) -> str:
     return "\n".join(lines)
 
 
+def tasks_summary(tasks: dict[str, list[TaskRow]], output: Path) -> str:
+    """The fine-tuning tables' files, and one line per table and question."""
+    lines = ["| file | rows | bases | bytes | sha256 |", "|---|---:|---:|---:|---|"]
+    for split, rows in tasks.items():
+        lines.append(_file_line(output / TASK_FILES[split], f"{len(rows):,}", f"{_bases(rows):,}"))
+    lines += ["", "| table | question | rows | genera or contigs | answers | most frequent answer |"]
+    lines.append("|---|---|---:|---:|---:|---|")
+    for split, rows in tasks.items():
+        for question in sorted({row.question for row in rows}):
+            lines.append(f"| {split} | {question} | {_task_figures(rows, question)} |")
+    return "\n".join(lines)
+
+
+def _task_figures(rows: list[TaskRow], question: str) -> str:
+    asked = [row for row in rows if row.question == question]
+    answers = Counter(row.response for row in asked)
+    ((answer, count),) = answers.most_common(1)
+    groups = len({row.group for row in asked})
+    return f"{len(asked):,} | {groups} | {len(answers)} | {answer}, {count / len(asked):.1%}"
+
+
 def _others(fates: Counter[str]) -> list[tuple[str, int]]:
     return [(fate, count) for fate, count in fates.most_common() if fate not in USED]
 
 
-def _bases(entries: list[Entry]) -> int:
+def _bases(entries: list[Entry] | list[TaskRow]) -> int:
     return sum(len(entry.sequence) for entry in entries)
 
 
