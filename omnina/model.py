@@ -140,25 +140,30 @@ class OmniNAModel(OmniNAPreTrainedModel):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_init()
 
-    def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seq_lens: Tensor, longest: int) -> Tensor:
+    def forward(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        cu_seq_lens: Tensor,
+        longest: int,
+        attend: Attend | None = None,
+    ) -> Tensor:
         """Final hidden states.
 
         Args:
             input_ids, position_ids: (1, T) int64.
             cu_seq_lens: (documents + 1,) int32, where each document begins, and T.
             longest: an upper bound of the documents' lengths, in tokens.
+            attend: who sees whom, if not causally within each document.
 
         Returns: (T, H).
         """
         cos, sin = rotary_tables(position_ids[0], self.config)
-        needs_lengths = self.attention == "per_document"
-        lengths = cu_seq_lens.diff().tolist() if needs_lengths else []
-        attend = _attend_varlen if self.attention == "varlen" else attend_per_document
-        return self.decode(input_ids[0], Documents(cu_seq_lens, lengths, longest, cos, sin, attend))
-
-    def decode(self, ids: Tensor, documents: Documents) -> Tensor:
-        """Final hidden states of documents that say themselves who sees whom: (T,) -> (T, H)."""
-        x = self.embed_tokens(ids)  # (T, H)
+        varlen = self.attention == "varlen" and attend is None
+        lengths = [] if varlen else cu_seq_lens.diff().tolist()
+        attend = attend or (_attend_varlen if varlen else _attend_per_document)
+        documents = Documents(cu_seq_lens, lengths, longest, cos, sin, attend)
+        x = self.embed_tokens(input_ids[0])  # (T, H)
         for layer in self.layers:
             x = layer(x, documents)
         return self.norm(x)
@@ -193,8 +198,10 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
         per_token: bool = False,
+        attend: Attend | None = None,
+        scored: tuple[Tensor, Tensor] | None = None,
     ) -> CausalLMOutput:
-        """Loss of a flat batch, or all its logits if there are no labels.
+        """Loss of a flat batch, or all its logits if there is nothing to score.
 
         Args:
             input_ids, position_ids: (1, T) int64; positions restart in each document.
@@ -204,11 +211,16 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
             num_items_in_batch: what the summed loss is divided by: the supervised tokens of the whole
                 step, over all micro-batches. This batch's own number if not given.
             per_token: give each label's loss instead, without gradient (evaluation).
+            attend: who sees whom, if not causally within each document.
+            scored: places in the batch (E,) and tokens (E,) whose probability after each is wanted.
 
-        Returns: ``loss``, a float32 scalar in nats per token, or (T,) with 0 where unsupervised if
-            ``per_token``; or ``logits`` (1, T, V).
+        Returns: ``loss``, a float32 scalar in nats per token; (T,) with 0 where unsupervised if
+            ``per_token``; (E,) nats if ``scored``, without gradient; or ``logits`` (1, T, V).
         """
-        hidden = self.model(input_ids, position_ids, cu_seq_lens_q, max_length_q)
+        hidden = self.model(input_ids, position_ids, cu_seq_lens_q, max_length_q, attend)
+        if scored is not None:
+            places, tokens = scored
+            return CausalLMOutput(loss=token_cross_entropy(hidden[places], self.lm_head.weight, tokens))
         if labels is None:
             return CausalLMOutput(logits=self.lm_head(hidden)[None])
         if per_token:
@@ -278,7 +290,7 @@ def _attend_varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documen
 
 
 @torch.compiler.disable  # the lengths differ in every batch: compiled, each would be a new graph
-def attend_per_document(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
+def _attend_per_document(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
     """SDPA on one document after the other; (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
     grouped = query.shape[1] != key.shape[1]
     pieces = [tensor.transpose(0, 1).split(documents.lengths, 1) for tensor in (query, key, value)]

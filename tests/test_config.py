@@ -28,7 +28,7 @@ def written(tmp_path: Path, text: str = "", **changes) -> str:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_every_shipped_configuration_parses(path):
-    run, training = parse_run([str(path), "--use_cpu", "true"])
+    run, _ = parse_run([str(path), "--use_cpu", "true"])
     assert Path(ROOT / run.model_config).is_file()
     first, *_ = path.read_text().splitlines()
     assert first.startswith("# ")
@@ -117,4 +117,4 @@ def test_bf16_without_a_gpu_says_what_to_do(tmp_path):
     if is_torch_bf16_gpu_available():
         pytest.skip("this machine has such a GPU")
     with pytest.raises(UserError, match="--use_cpu true"):
-        parse_run([written(tmp_path, bf16=True)])
+        parse_run([written(tmp_path, bf16=True, use_cpu=False)])

@@ -1,0 +1,1 @@
+"""A checkpoint at work: answers with probabilities, and free text."""

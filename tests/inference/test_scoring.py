@@ -1,0 +1,101 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import LlamaForCausalLM
+
+from omnina.inference.label_tree import PROMPT_NODE, LabelTree
+from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
+
+END = 2
+LABELS = [[5, END], [5, 6, END], [5, 6, 7, END], [8, END], [9, 6, END], [5, 9, 9, 9, END]]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def llama(small_model, small_config) -> LlamaForCausalLM:
+    twin = LlamaForCausalLM(small_config)
+    twin.load_state_dict(small_model.state_dict())
+    return twin.eval()
+
+
+def brute_force(llama, prompt, labels) -> np.ndarray:
+    """Each full string scored on its own by transformers' Llama."""
+    scores = []
+    for label in labels:
+        ids = torch.tensor([[*prompt, *label]])
+        with torch.no_grad():
+            log_probabilities = llama(input_ids=ids, use_cache=False).logits[0].double().log_softmax(-1)
+        places = range(len(prompt) - 1, ids.shape[1] - 1)
+        scores.append(sum(log_probabilities[place, ids[0, place + 1]].item() for place in places))
+    return np.array(scores)
+
+
+def prompts(*lengths: int) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    return [np.array([1, *generator.integers(3, 95, length - 1)]) for length in lengths]
+
+
+def test_shared_beginnings_are_one_node():
+    tree = LabelTree.of([[5, 6, END], [5, 7, END], [5, END]])
+    assert tree.tokens.tolist() == [5, 6, 7]
+    assert tree.depths.tolist() == [0, 1, 1]
+    assert tree.sees.tolist() == [[True, False, False], [True, True, False], [True, False, True]]
+    assert tree.edge_parents.tolist() == [PROMPT_NODE, 0, 1, 0, 2, 0]
+    assert tree.edge_tokens.tolist() == [5, 6, END, 7, END, END]
+    assert tree.label_edges == ((0, 1, 2), (0, 3, 4), (0, 5))
+
+
+@given(
+    st.lists(st.lists(st.integers(3, 6), min_size=1, max_size=5), min_size=1, max_size=12, unique_by=tuple)
+)
+def test_every_label_is_the_tokens_on_its_way(labels):
+    tree = LabelTree.of([[*label, END] for label in labels])
+    for label, edges in zip(labels, tree.label_edges, strict=True):
+        assert tree.edge_tokens[list(edges)].tolist() == [*label, END]
+        assert tree.edge_parents[edges[0]] == PROMPT_NODE
+        for before, after in pairwise(edges):
+            assert tree.tokens[tree.edge_parents[after]] == tree.edge_tokens[before]
+    assert len(tree) == len({tuple(label[:n]) for label in labels for n in range(1, len(label) + 1)})
+
+
+@pytest.mark.parametrize("labels", [[], [[]], [[5, END], [5, END]]])
+def test_labels_must_be_there_and_differ(labels):
+    with pytest.raises(ValueError, match="labels must have tokens"):
+        LabelTree.of(labels)
+
+
+def test_labels_score_as_llama_scores_each_full_string(small_model, llama):
+    tree = LabelTree.of(LABELS)
+    rows = [ScoredRow(prompt, tree) for prompt in prompts(3, 17, 1, 60)]
+    found = label_log_probabilities(small_model.eval(), rows, CPU)
+    for row, scores in zip(rows, found, strict=True):
+        np.testing.assert_allclose(scores, brute_force(llama, row.prompt, LABELS), atol=1e-5)
+
+
+def test_probabilities_sum_to_one_and_keep_their_order_at_any_temperature():
+    scores = np.array([-700.0, -701.0, -3000.0])
+    for temperature in (0.1, 1.0, 30.0):
+        found = normalised(scores, temperature)
+        assert found.sum() == pytest.approx(1)
+        assert found.argmax() == 0
+    assert normalised(scores, 1.0)[1] / normalised(scores, 1.0)[0] == pytest.approx(np.exp(-1))
+
+
+def test_a_rows_neighbours_do_not_matter(small_model):
+    trees = [LabelTree.of(LABELS), LabelTree.of(LABELS[:2]), LabelTree.of([[9, 9, END]])]
+    rows = [ScoredRow(prompt, tree) for prompt, tree in zip(prompts(20, 5, 40), trees, strict=True)]
+    together = label_log_probabilities(small_model.eval(), rows, CPU)
+    for row, scores in zip(rows, together, strict=True):
+        (alone,) = label_log_probabilities(small_model, [row], CPU)
+        np.testing.assert_allclose(scores, alone, atol=1e-5)
+
+
+def test_batches_hold_every_row_once_within_the_budget():
+    rows = [ScoredRow(prompt, LabelTree.of([[5, END]])) for prompt in prompts(5, 9, 40, 3, 3, 3)]
+    batches = list(by_tokens(rows, 16))
+    assert [place for batch in batches for place in batch] == list(range(6))
+    assert all(len(batch) == 1 or sum(len(rows[place]) for place in batch) <= 16 for batch in batches)
