@@ -13,9 +13,4 @@ cd "$ROOT"
 source scripts/setup.sh
 source scripts/launch.sh
 
-CONFIG="configs/pretrain/example.yaml"
-case "${1:-}" in
-  "" | -*) ;;
-  *) CONFIG="$1"; shift ;;
-esac
-launch omnina.pretrain "$CONFIG" "$@"
+launch omnina.pretrain configs/pretrain/example.yaml "$@"

@@ -1,4 +1,4 @@
-"""Training speed and memory of our model against transformers' Llama on padded rows.
+"""Speed and memory of training: our model against transformers' Llama on padded rows.
 
 Both compute the same rows, batch by batch and in turn: ours flat, the baseline padded to the longest row
 of the batch, under its own loss. A pass is forward and backward; useful throughput counts real tokens and
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,12 +42,13 @@ class Work:
     """What is measured, as given on the command line.
 
     Args:
-        input: table of pretraining rows.
+        input: table of rows.
         model_config: YAML with the architecture.
         tokenizer: folder of a tokenizer that fits it.
         dtype: ``bf16`` (autocast) or ``fp32``.
         batch_rows: rows of one forward pass, in the baseline and in ours.
         batches: passes timed.
+        questions: rows of fine-tuning, loss on the answers alone, instead of pretraining.
     """
 
     input: str
@@ -55,6 +57,7 @@ class Work:
     dtype: str
     batch_rows: int
     batches: int
+    questions: bool = False
 
     @property
     def device(self) -> torch.device:
@@ -67,7 +70,8 @@ class Work:
 
     def data(self) -> TokenizedData:
         """The rows, cached beside the tokenizer."""
-        settings = DataSettings(MAX_LENGTH, questions=False, rules=SequenceRules(), bad_rows="skip")
+        rules = None if self.questions else SequenceRules()
+        settings = DataSettings(MAX_LENGTH, self.questions, rules, bad_rows="skip")
         file, cache = Path(self.tokenizer) / "tokenizer.json", Path(self.tokenizer) / "cache"
         return load_data(self.input, file, BOS_ID, EOS_ID, settings, cache_dir=cache)
 
@@ -90,13 +94,15 @@ def measure_training(work: Work) -> list[dict]:
     config = LlamaConfig(**read_yaml(Path(work.model_config)))
     flops = [sum(training_flops(config, length) for length in batch) for batch in lengths]
     ceiling = matrix_ceiling(work)
-    rates = {side: _median_rates(seconds[side], tokens, bases, flops) for side in SIDES}
+    rows = [work.batch_rows] * len(lengths)
+    rates = {side: _median_rates(seconds[side], tokens, bases, flops, rows) for side in SIDES}
     memory = {side: _peak_memory(work, side) for side in SIDES}
     name = f"{Path(work.model_config).stem}, {work.dtype}, {work.batch_rows} rows a pass"
     ratios = [slow / fast for fast, slow in zip(seconds["ours"], seconds["baseline"], strict=True)]
     return [
         _row(name, "useful tokens/s", *(rates[side][0] for side in SIDES)),
         _row(name, "bases/s", *(rates[side][1] for side in SIDES)),
+        _row(name, "rows/s", *(rates[side][3] for side in SIDES)),
         _row(name, "speed-up, lowest and highest batch", min(ratios), max(ratios)) | {"ratio": None},
         _row(name, "real tokens, share of computed", 1.0, sum(tokens) / sum(padded)),
         _row(name, "peak memory, MiB", *(memory[side] / 2**20 for side in SIDES)),
@@ -146,10 +152,10 @@ def make_pass(
     if side == "ours":
         attention = "varlen" if work.device.type == "cuda" and work.dtype == "bf16" else "per_document"
         model = OmniNAForCausalLM(config, attention).to(work.device)
-        collate: Callable = FlatCollator(MAX_LENGTH, answers_only=False, filler_id=EOS_ID)
+        collate: Callable = FlatCollator(MAX_LENGTH, work.questions, filler_id=EOS_ID)
     else:
         model = LlamaForCausalLM(config).to(work.device)
-        collate = padded_batch
+        collate = partial(padded_batch, answers_only=work.questions)
 
     def run(rows: list[int]) -> None:
         batch = collate(data.__getitems__(rows))
@@ -161,7 +167,7 @@ def make_pass(
     return model.train(), run
 
 
-def padded_batch(rows: list[dict]) -> dict:
+def padded_batch(rows: list[dict], answers_only: bool) -> dict:
     """Rows padded on the right to the longest: ids, mask, labels (-100 on padding), (rows, longest) each."""
     longest = max(len(row["input_ids"]) for row in rows)
     shape = (len(rows), longest)
@@ -171,6 +177,8 @@ def padded_batch(rows: list[dict]) -> dict:
         values = torch.from_numpy(np.asarray(row["input_ids"], dtype=np.int64))
         ids[index, : len(values)] = labels[index, : len(values)] = values
         mask[index, : len(values)] = 1
+        if answers_only:
+            labels[index, : int(row["answer_start"])] = IGNORED_LABEL
     return {"input_ids": ids, "attention_mask": mask, "labels": labels, "use_cache": False}
 
 

@@ -6,6 +6,7 @@ flags, the command line appended, and both parsed at once, so types are checked 
 """
 
 import difflib
+import json
 import re
 import sys
 from dataclasses import dataclass, field, fields
@@ -20,7 +21,7 @@ from omnina.chunking import SequenceRules
 from omnina.errors import UserError
 from omnina.rows import DataSettings
 
-Settings = TypeVar("Settings")
+Run = TypeVar("Run", bound="RunSettings")
 
 # Keys of TrainingArguments that token-budget steps make meaningless, and what to set instead.
 REFUSED = {
@@ -43,24 +44,25 @@ REFUSED = {
 class RunSettings:
     """What training needs beyond TrainingArguments; both stages share it."""
 
-    train_file: list[str] = field(metadata={"help": "tables to train on: paths or globs"})
-    validation_file: list[str] = field(metadata={"help": "tables to validate on"})
-    tokenizer: str = field(metadata={"help": "folder of the tokenizer"})
+    train_files: list[str] = field(metadata={"help": "tables to train on: paths or globs"})
+    validation_files: list[str] = field(metadata={"help": "tables to validate on"})
     tokens_per_step: int = field(metadata={"help": "tokens of one optimizer step, over all processes"})
     tokens_per_device: int = field(metadata={"help": "tokens of one forward pass on one device, at most"})
-    model_config: str | None = field(default=None, metadata={"help": "YAML with the architecture"})
+    tokenizer: str | None = field(default=None, metadata={"help": "its folder; the checkpoint's if unset"})
     checkpoint: str | None = field(default=None, metadata={"help": "folder whose weights to start from"})
+    model_config: str | None = field(default=None, metadata={"help": "YAML with the architecture"})
     max_length: int = field(default=2048, metadata={"help": "longest document, in tokens"})
-    source_column: str | None = field(default=None, metadata={"help": "column that names a row's source"})
     bad_rows: str = field(
         default="stop", metadata={"help": "stop at a bad row, or skip", "choices": ["stop", "skip"]}
     )
-    min_bases: int = field(default=200, metadata={"help": "shorter sequences are left out"})
-    max_n_run: int = field(default=1, metadata={"help": "sequences with more N in a row are left out"})
-    window: int = field(default=3000, metadata={"help": "bases of a window; longer sequences are cut"})
-    overlap: int = field(default=0, metadata={"help": "bases that neighbouring windows share, at least"})
     validation_documents: int | None = field(
         default=None, metadata={"help": "validate on that many; all if unset"}
+    )
+    train_weights: list[float] | None = field(
+        default=None, metadata={"help": "weight of each training table's rows; 1 if unset"}
+    )
+    mixing_temperature: float = field(
+        default=1.0, metadata={"help": "1: tables by their size; higher: small ones come up more often"}
     )
     attention: str = field(
         default="auto",
@@ -76,19 +78,75 @@ class RunSettings:
     def __post_init__(self) -> None:
         if (self.model_config is None) == (self.checkpoint is None):
             raise UserError("set model_config (random weights) or checkpoint (its weights), one of the two.")
+        if self.tokenizer is None and self.checkpoint is None:
+            raise UserError("set tokenizer: the folder of the tokenizer.")
         if self.tokens_per_device < self.max_length:
             raise UserError(
                 f"tokens_per_device ({self.tokens_per_device}) must be at least max_length "
                 f"({self.max_length}): one document must fit one forward pass."
             )
 
-    def data_settings(self, questions: bool) -> DataSettings:
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where the tokenizer is."""
+        return Path(self.tokenizer or self.checkpoint)
+
+
+@dataclass
+class PretrainSettings(RunSettings):
+    """What pretraining adds: which sequences are kept, and how they are cut."""
+
+    source_column: str | None = field(default=None, metadata={"help": "column that names a row's source"})
+    min_bases: int = field(default=200, metadata={"help": "shorter sequences are left out"})
+    max_n_run: int = field(default=1, metadata={"help": "sequences with more N in a row are left out"})
+    window: int = field(default=3000, metadata={"help": "bases of a window; longer sequences are cut"})
+    overlap: int = field(default=0, metadata={"help": "bases that neighbouring windows share, at least"})
+
+    def data_settings(self) -> DataSettings:
         """How the tables are read."""
         try:
             rules = SequenceRules(self.min_bases, self.max_n_run, self.window, self.overlap)
         except ValueError as error:
             raise UserError(str(error)) from error
-        return DataSettings(self.max_length, questions, rules, self.bad_rows, self.source_column)
+        return DataSettings(self.max_length, False, rules, self.bad_rows, self.source_column)
+
+
+@dataclass
+class FinetuneSettings(RunSettings):
+    """What fine-tuning adds: answers, adapters, when to stop."""
+
+    label_sets: str | None = field(
+        default=None, metadata={"help": "answers there are to a question: a mapping to lists (JSON)"}
+    )
+    lora_rank: int | None = field(default=None, metadata={"help": "train adapters of this rank only"})
+    lora_alpha: float | None = field(default=None, metadata={"help": "adapters count alpha / rank; 2 x rank"})
+    early_stopping_patience: int | None = field(
+        default=None, metadata={"help": "stop after that many validations without a better metric"}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lora_rank is not None and self.lora_rank < 1:
+            raise UserError(f"lora_rank ({self.lora_rank}) must be at least 1; unset, all weights train.")
+        self.given_labels()
+
+    def data_settings(self) -> DataSettings:
+        """How the tables are read: every sequence whole, figures by question."""
+        return DataSettings(self.max_length, True, None, self.bad_rows, "question")
+
+    def given_labels(self) -> dict[str, list[str]]:
+        """``label_sets`` by question; UserError if it is not lists of different texts."""
+        try:
+            sets = json.loads(self.label_sets) if self.label_sets else {}
+        except json.JSONDecodeError as error:
+            raise UserError(f"label_sets is not JSON: {error}") from error
+        whole = isinstance(sets, dict) and all(
+            isinstance(labels, list) and labels and len(set(map(str, labels))) == len(labels)
+            for labels in sets.values()
+        )
+        if not whole:
+            raise UserError("label_sets must map each question to a list of different answers.")
+        return {question: [str(label) for label in labels] for question, labels in sets.items()}
 
 
 @dataclass
@@ -120,8 +178,8 @@ class _Parser(HfArgumentParser):
         raise UserError(re.sub(r"^argument --(\w+)(/\S+)?:", r"'\1':", message))
 
 
-def parse_run(arguments: list[str]) -> tuple[RunSettings, TrainerSettings]:
-    """Settings of a run from ``CONFIG.yaml [--key value ...]``.
+def parse_run(arguments: list[str], kind: type[Run]) -> tuple[Run, TrainerSettings]:
+    """Settings of a run of this kind from ``CONFIG.yaml [--key value ...]``.
 
     Raises UserError for a missing file, an unknown key (with the nearest known one), a wrong type, a key
     that would do nothing here (with ours), or settings that contradict each other.
@@ -132,10 +190,10 @@ def parse_run(arguments: list[str]) -> tuple[RunSettings, TrainerSettings]:
     values = read_yaml(path)
     flags = [part for key, value in values.items() for part in _flag(key, value)]
     given = [*values, *(part[2:].split("=")[0] for part in overrides if part.startswith("--"))]
-    known = {entry.name for kind in (RunSettings, TrainerSettings) for entry in fields(kind) if entry.init}
+    known = {entry.name for part in (kind, TrainerSettings) for entry in fields(part) if entry.init}
     for key in given:
         _check_key(key, known, f"{path}: " if key in values else "")
-    parser = _Parser((RunSettings, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
+    parser = _Parser((kind, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
     try:
         run, training = parser.parse_args_into_dataclasses([*flags, *overrides])
     except ValueError as error:  # the parser's UserError, or a contradiction that TrainingArguments refuses
@@ -188,6 +246,8 @@ class _UniqueKeys(yaml.SafeLoader):
 def _flag(key: str, value: object) -> list[str]:
     if value is None:
         return []
+    if isinstance(value, dict):
+        return [f"--{key}", json.dumps(value)]
     values = value if isinstance(value, list) else [value]
     return [f"--{key}", *(str(part) for part in values)]
 

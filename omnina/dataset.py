@@ -21,12 +21,12 @@ import numpy as np
 from datasets import Dataset
 
 from omnina.chunking import filter_reason, parse_cell
-from omnina.dataset_writer import Counts, DatasetWriter
+from omnina.dataset_writer import CONTENTS_FILE, Counts, DatasetWriter
 from omnina.errors import UserError
 from omnina.rows import DataSettings, encode_records, read_records, source_of
 from omnina.table import expand_paths
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 BYTES_PER_WORKER = 64_000_000  # a worker takes a second to start: smaller tables are not worth one
 
 
@@ -39,12 +39,16 @@ class TokenizedData:
         data_hash: hash of the tables' content.
         counts: what became of the rows.
         sources: names that the column ``source`` indexes.
+        documents_by_file: how many documents came from each table, in the order of the documents.
+        answers: how often each answer was given to each question; None where they are free text.
     """
 
     folder: Path
     data_hash: str
     counts: Counts
     sources: list[str]
+    documents_by_file: dict[str, int]
+    answers: dict[str, dict[str, int] | None]
 
     @cached_property
     def rows(self) -> Dataset:
@@ -60,6 +64,11 @@ class TokenizedData:
     def bases(self) -> np.ndarray:
         """(documents,) bases of each."""
         return np.load(self.folder / "bases.npy")
+
+    @cached_property
+    def source_ids(self) -> np.ndarray:
+        """(documents,) place of each one's source in ``sources``."""
+        return np.load(self.folder / "source_ids.npy")
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -110,9 +119,9 @@ def load_data(
     with _locked(cache_dir / f"{folder.name}.lock"):
         if not folder.is_dir():
             _build(paths, encoder, folder, _worker_count(paths, workers))
-    saved = json.loads((folder / "counts.json").read_text(encoding="utf-8"))
-    sources = saved.pop("sources")
-    return TokenizedData(folder, data_hash, Counts.from_json(saved), sources)
+    contents = json.loads((folder / CONTENTS_FILE).read_text(encoding="utf-8"))
+    counts = Counts.from_json(contents.pop("counts"))
+    return TokenizedData(folder, data_hash, counts, **contents)
 
 
 def read_sources(inputs: str | list[str], settings: DataSettings) -> Iterator[tuple[str, str]]:

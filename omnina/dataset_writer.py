@@ -14,6 +14,8 @@ from omnina.prompt import Document
 from omnina.rows import DataSettings, Outcome, TableRow, source_of
 
 REJECTED_FILE = "rejected_rows.csv"
+CONTENTS_FILE = "contents.json"
+MAX_LABELS = 200
 DOCUMENTS_PER_BATCH = 1024
 SCHEMA = pa.schema(
     {
@@ -68,6 +70,24 @@ class Counts:
         return text
 
 
+class AnswerTally:
+    """How often each answer was given to each question; None where the answers are free text.
+
+    A question is free text once it has more than ``MAX_LABELS`` different answers.
+    """
+
+    def __init__(self) -> None:
+        self.by_question: dict[str, Counter[str] | None] = {}
+
+    def add(self, question: str, answer: str) -> None:
+        """Count one row."""
+        tally = self.by_question.setdefault(question, Counter())
+        if tally is not None:
+            tally[answer] += 1
+            if len(tally) > MAX_LABELS:
+                self.by_question[question] = None
+
+
 class DatasetWriter:
     """Streams documents to disk and keeps the counts."""
 
@@ -76,6 +96,9 @@ class DatasetWriter:
         self.counts, self.sources = Counts(), {}
         self.lengths: list[int] = []
         self.bases: list[int] = []
+        self.source_ids: list[int] = []
+        self.documents_by_file: Counter[str] = Counter()
+        self.answers = AnswerTally()
         self._pending: list[tuple] = []
         self._stream = pa.OSFile(str(folder / "rows.arrow"), "wb")
         self._arrow = pa.ipc.new_stream(self._stream, SCHEMA)
@@ -103,6 +126,9 @@ class DatasetWriter:
             counts.used += 1
             counts.converted_uracils += outcome.uracils
             source = self.sources.setdefault(source_of(record, self.settings), len(self.sources))
+            self.documents_by_file[record.path] += len(outcome.documents)
+            if self.settings.questions:
+                self.answers.add(record.cells["question"], record.cells["response"])
             for document in outcome.documents:
                 self._write(document, source)
 
@@ -114,8 +140,15 @@ class DatasetWriter:
             raise UserError(f"{names}: no row is left to train on: {self.counts.summary()}")
         np.save(self.folder / "lengths.npy", np.array(self.lengths, dtype=np.int32))
         np.save(self.folder / "bases.npy", np.array(self.bases, dtype=np.int32))
-        counts = json.dumps(self.counts.as_json() | {"sources": list(self.sources)}, indent=2)
-        (self.folder / "counts.json").write_text(counts + "\n", encoding="utf-8")
+        np.save(self.folder / "source_ids.npy", np.array(self.source_ids, dtype=np.int16))
+        contents = {
+            "counts": self.counts.as_json(),
+            "sources": list(self.sources),
+            "documents_by_file": {str(path): self.documents_by_file[str(path)] for path in paths},
+            "answers": self.answers.by_question,
+        }
+        text = json.dumps(contents, indent=2) + "\n"
+        (self.folder / CONTENTS_FILE).write_text(text, encoding="utf-8")
 
     def _reject(self, record: TableRow, reason: str) -> None:
         if self.settings.bad_rows == "stop":
@@ -136,6 +169,7 @@ class DatasetWriter:
         counts.trimmed_documents += document.trimmed_bases > 0
         self.lengths.append(len(document.input_ids))
         self.bases.append(document.bases)
+        self.source_ids.append(source)
         spans = [place for span in document.sequence_spans for place in span]
         self._pending.append((document.input_ids, document.answer_start, spans, document.bases, source))
         if len(self._pending) >= DOCUMENTS_PER_BATCH:

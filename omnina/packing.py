@@ -36,6 +36,7 @@ class StepPlan:
         lengths: (rows,) tokens of each row.
         tokens_per_step: budget of one optimizer step over all processes, in tokens.
         seed, data_hash: choose the order.
+        copies: (copies,) row ids of an epoch where some rows come up several times; else each once.
         block_rows: rows that are shuffled together.
 
     Raises ValueError if there is no row, or the longest row fills half a step or more.
@@ -48,6 +49,7 @@ class StepPlan:
         tokens_per_step: int,
         seed: int,
         data_hash: str,
+        copies: np.ndarray | None = None,
         block_rows: int = BLOCK_ROWS,
     ) -> None:
         if len(lengths) == 0:
@@ -61,12 +63,15 @@ class StepPlan:
             )
         self.tokens_per_step = tokens_per_step
         self.stride = tokens_per_step - max(self.longest, ceil(SLACK * tokens_per_step))
-        self.tokens_per_epoch = int(self.lengths.sum())
+        self.copies = copies
+        self._item_lengths = self.lengths if copies is None else self.lengths[copies]
+        self.items_per_epoch = len(self._item_lengths)
+        self.tokens_per_epoch = int(self._item_lengths.sum())
         self.steps_per_epoch = self.tokens_per_epoch / self.stride
         self._key = f"{data_hash}/{seed}"
         self._block_rows = block_rows
-        starts = np.arange(0, len(self.lengths), block_rows)
-        self._block_tokens = np.add.reduceat(self.lengths, starts)
+        starts = np.arange(0, self.items_per_epoch, block_rows)
+        self._block_tokens = np.add.reduceat(self._item_lengths, starts)
         # A step reads neighbouring blocks, so the last few are all that is worth keeping.
         self._epoch_blocks = lru_cache(maxsize=2)(self._shuffled_blocks)
         self._block_order = lru_cache(maxsize=4)(self._shuffled_rows)
@@ -80,7 +85,8 @@ class StepPlan:
             for epoch in range(first_epoch, last_epoch + 1)
             for shift in [epoch * self.tokens_per_epoch]
         ]
-        return np.concatenate(parts)
+        items = np.concatenate(parts)
+        return items if self.copies is None else self.copies[items]
 
     def epoch(self, step: int) -> float:
         """Passes over the data before this step."""
@@ -105,9 +111,9 @@ class StepPlan:
     def _shuffled_rows(self, epoch: int, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows of a block in this epoch's order, and the token of the block at which each starts."""
         first = block * self._block_rows
-        size = min(self._block_rows, len(self.lengths) - first)
+        size = min(self._block_rows, self.items_per_epoch - first)
         order = first + self._generator(epoch, block).permutation(size)
-        return order, _starts(self.lengths[order])
+        return order, _starts(self._item_lengths[order])
 
     def _generator(self, *place: int) -> np.random.Generator:
         digest = hashlib.sha256(f"{self._key}/{place}".encode()).digest()
@@ -175,7 +181,7 @@ class FixedShape:
     def for_plan(cls, plan: StepPlan, bins: int) -> "FixedShape":
         """The budget of one bin, and room for twice its average number of documents."""
         tokens = _round_up(ceil(plan.tokens_per_step / bins), SHAPE_MULTIPLE)
-        mean_documents = tokens / (plan.tokens_per_epoch / len(plan.lengths))
+        mean_documents = tokens / (plan.tokens_per_epoch / plan.items_per_epoch)
         return cls(tokens, _round_up(2 * ceil(mean_documents), SHAPE_MULTIPLE))
 
 

@@ -134,6 +134,10 @@ class PromptEncoder:
             for row, prompt, answer in zip(rows, prompts, answers, strict=True)
         ]
 
+    def answer_ids(self, answer: str) -> list[int]:
+        """Token ids of an answer as documents hold them, EOS last."""
+        return [*self._answer_tokenizer.encode(answer + self.prompt.after_response).ids, self.eos_id]
+
     def _render(self, row: Row) -> str:
         return self.prompt.render(row.nucleotides.text, row.question)
 

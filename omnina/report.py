@@ -1,11 +1,14 @@
 """What a run leaves for people: the loss plot and the model card."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")  # files only: no display is needed
 import matplotlib.pyplot as plt
+
+from omnina.validation import metric_name
 
 TRAINING_COLOR, SEQUENCE_COLOR, ANNOTATION_COLOR = "0.7", "tab:blue", "tab:orange"
 
@@ -24,13 +27,36 @@ def plot_losses(log_history: list[dict], baselines: dict[str, float], path: Path
     _draw(losses, log_history, "eval_annotation_loss", "validation, annotation", ANNOTATION_COLOR)
     losses.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
     for index, (source, baseline) in enumerate(sorted(baselines.items())):
-        key = f"eval_{source}_bits_per_base" if len(baselines) > 1 else "eval_bits_per_base"
+        key = f"eval_{metric_name(source)}_bits_per_base" if len(baselines) > 1 else "eval_bits_per_base"
         _draw(bits, log_history, key, f"{source}, validation", f"C{index}")
         bits.axhline(baseline, color=f"C{index}", linestyle="--", label=f"{source}, Markov order 5")
     bits.set(xlabel="step", ylabel="bits per base", ylim=(0, None))
     for axes in (losses, bits):
         axes.grid(alpha=0.3)
         axes.legend()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def plot_answers(log_history: list[dict], questions: list[str], path: Path) -> None:
+    """Losses over steps, and how well each question is answered (Matthews correlation).
+
+    Args:
+        log_history: the Trainer's.
+        questions: whose metrics to look for.
+        path: the PNG to write.
+    """
+    figure, (losses, scores) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    _draw(losses, log_history, "loss", "training, answers", TRAINING_COLOR, marker="")
+    _draw(losses, log_history, "eval_loss", "validation, answers", ANNOTATION_COLOR)
+    losses.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+    for index, question in enumerate(questions):
+        name = textwrap.shorten(question, 50, placeholder=" ...")
+        _draw(scores, log_history, f"eval_{metric_name(question)}_mcc", name, f"C{index}")
+    scores.set(xlabel="step", ylabel="validation, Matthews correlation", ylim=(None, 1))
+    for axes in (losses, scores):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from omnina.dataset import read_sources
 from omnina.markov import markov_bits_per_base
-from omnina.report import plot_losses, write_model_card
+from omnina.report import plot_answers, plot_losses, write_model_card
 from omnina.run_folder import write_record
 from omnina.stage import Stage
 from omnina.trainer import OmniNATrainer
@@ -15,14 +15,17 @@ MARKOV_BASES = 50_000_000  # the baseline is counted on at most that many bases 
 def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seconds: float) -> None:
     """Write the loss plot, ``run.json`` and the model card; print the figures beside their baselines."""
     folder, history = stage.folder, trainer.state.log_history
-    markov = markov_baselines(stage)
-    plot_losses(
-        history, {source: values["order_5"] for source, values in markov.items()}, folder / "loss.png"
-    )
+    markov = {} if stage.data_settings.questions else markov_baselines(stage)
+    order_5 = {source: values["order_5"] for source, values in markov.items()}
+    if stage.questions:
+        plot_answers(history, list(stage.questions.by_text), folder / "loss.png")
+    else:
+        plot_losses(history, order_5, folder / "loss.png")
     first = next((entry for entry in history if "eval_loss" in entry and entry["step"] == 0), {})
     steps = trainer.state.global_step - trainer.first_step
     record = {
         "steps": trainer.state.global_step,
+        "best_checkpoint": trainer.state.best_model_checkpoint,
         "seconds": round(seconds, 1),
         "steps_in_these_seconds": steps,
         "tokens_per_second": round(steps * stage.plan.stride / seconds, 1),
@@ -36,7 +39,7 @@ def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seco
     }
     write_record(folder, record)
     facts = {"parameters": f"{trainer.model.num_parameters():,}", "steps": str(trainer.state.global_step)}
-    facts |= {"training tables": ", ".join(stage.run.train_file), "seed": str(stage.args.seed)}
+    facts |= {"training tables": ", ".join(stage.run.train_files), "seed": str(stage.args.seed)}
     write_model_card(folder, f"OmniNA, {folder.name}", metrics, facts)
     _print_results(stage, record)
 
@@ -44,7 +47,7 @@ def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seco
 def markov_baselines(stage: Stage) -> dict[str, dict[str, float]]:
     """Markov bits per base by source: of order 5, and of the order that is best on validation."""
     training, validation = (
-        _sequences(stage, files) for files in (stage.run.train_file, stage.run.validation_file)
+        _sequences(stage, files) for files in (stage.run.train_files, stage.run.validation_files)
     )
     found = {}
     for source in sorted(validation):

@@ -42,8 +42,13 @@ class DataSettings:
     @property
     def columns(self) -> list[str]:
         """Columns that a table must have."""
-        texts = ["question", "response"] if self.questions else ["response"]
-        return ["sequence", *texts, *([self.source_column] if self.source_column else [])]
+        source = [self.source_column] if self.source_column else []
+        return list(dict.fromkeys(["sequence", *self.texts, *source]))
+
+    @property
+    def texts(self) -> list[str]:
+        """Columns beside the sequence that the prompt holds; none may be empty."""
+        return ["question", "response"] if self.questions else ["response"]
 
     @property
     def prompt(self) -> Prompt:
@@ -93,8 +98,8 @@ class RowEncoder:
             nucleotides = parse_cell(cells["sequence"])
         except ValueError as error:
             return [], Outcome(rejected=str(error))
-        for name in self.settings.columns[1:]:
-            if name != self.settings.source_column and not cells[name].strip():
+        for name in self.settings.texts:
+            if not cells[name].strip():
                 return [], Outcome(rejected=f"the {name} is empty")
         rules = self.settings.rules
         if rules and (reason := filter_reason(nucleotides, rules)):

@@ -63,10 +63,9 @@ def checkpoint_step(checkpoint: Path) -> int:
     return json.loads(path.read_text(encoding="utf-8"))["global_step"]
 
 
-def is_finished(folder: Path, max_steps: int) -> bool:
-    """Whether the run in this folder reached its last step and wrote its record."""
-    path = folder / RECORD_FILE
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["steps"] >= max_steps
+def is_finished(folder: Path) -> bool:
+    """Whether the run in this folder came to its end and wrote its record."""
+    return (folder / RECORD_FILE).is_file()
 
 
 def write_record(folder: Path, record: dict) -> None:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
+from omnina.checkpoint import checkpoint_tokenizer, weights_digest
 from omnina.config import RunSettings, TrainerSettings, read_model_config
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
+from omnina.inference.questions import Questions, questions_of
+from omnina.mixing import row_copies
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import StepPlan, accumulation_steps
 from omnina.rows import DataSettings
@@ -20,6 +24,10 @@ from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 DECISIVE = [
     *("seed", "bf16", "fp16", "learning_rate", "lr_scheduler_type", "lr_scheduler_kwargs", "warmup_steps"),
     *("weight_decay", "max_grad_norm", "optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon"),
+]
+DECISIVE_OF_RUN = [
+    *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
+    "early_stopping_patience",
 ]
 
 
@@ -34,6 +42,7 @@ class Stage:
     train: TokenizedData
     validation: TokenizedData
     plan: StepPlan
+    questions: Questions | None = None
 
     @property
     def folder(self) -> Path:
@@ -46,66 +55,77 @@ class Stage:
         return self.args.process_index == 0
 
 
-def prepare(run: RunSettings, args: TrainerSettings, *, questions: bool) -> Stage:
+def prepare(run: RunSettings, args: TrainerSettings) -> Stage:
     """Check settings, tokenise the tables, plan the steps; sets accumulation and ``max_steps`` in args.
 
     Raises UserError for anything that would go wrong later for a reason that is known now.
     """
     _check_processes(args)
-    tokenizer = load_tokenizer(run.tokenizer)
-    settings = run.data_settings(questions)
-    tables = []
-    for inputs in (run.train_file, run.validation_file):
-        file = Path(run.tokenizer) / "tokenizer.json"
-        loaded = load_data(
-            inputs, file, BOS_ID, EOS_ID, settings, cache_dir=Path(run.cache_dir), workers=run.workers
-        )
-        tables.append(loaded)
-        if args.process_index == 0:
-            print(f"{', '.join(inputs)}: {loaded.counts.summary()}")
+    tokenizer = (
+        checkpoint_tokenizer(Path(run.checkpoint), run.tokenizer_folder)
+        if run.checkpoint
+        else load_tokenizer(run.tokenizer_folder)
+    )
+    settings = run.data_settings()
+    tables = [_load(run, settings, inputs) for inputs in (run.train_files, run.validation_files)]
+    if args.process_index == 0:
+        for inputs, table in zip((run.train_files, run.validation_files), tables, strict=True):
+            print(f"{', '.join(inputs)}: {table.counts.summary()}")
     plan = _plan(run, args, tables[0])
     args.gradient_accumulation_steps = accumulation_steps(
         run.tokens_per_step, run.tokens_per_device, args.world_size
     )
     if args.max_steps <= 0:
         args.max_steps = ceil(args.num_train_epochs * plan.steps_per_epoch)
-    return Stage(run, args, settings, tokenizer, *tables, plan)
+    questions = (
+        Questions(questions_of(tables[0].answers, run.given_labels()), run.max_length)
+        if settings.questions
+        else None
+    )
+    return Stage(run, args, settings, tokenizer, *tables, plan, questions)
 
 
 def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     """Random weights for ``model_config``, or those of ``checkpoint``."""
     run = stage.run
     if run.checkpoint:
-        if not (Path(run.checkpoint) / "config.json").is_file():
-            raise UserError(
-                f"checkpoint {run.checkpoint}: no config.json there; is it a checkpoint's folder?"
-            )
-        return OmniNAForCausalLM.from_pretrained(run.checkpoint, attention=attention)
-    config = stage_model_config(run, stage.tokenizer)
-    return OmniNAForCausalLM(config, attention)
-
-
-def stage_model_config(run: RunSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaConfig:
-    """The architecture with the tokenizer's ids; UserError if they or max_length do not fit it."""
-    config = read_model_config(run.model_config, len(tokenizer), run.tokenizer)
-    if run.max_length > config.max_position_embeddings:
-        raise UserError(
-            f"max_length ({run.max_length}) exceeds the model's max_position_embeddings "
-            f"({config.max_position_embeddings})."
-        )
+        model = OmniNAForCausalLM.from_pretrained(run.checkpoint, attention=attention, dtype=torch.float32)
+        _check_length(run, model.config)
+        return model
+    config = read_model_config(run.model_config, len(stage.tokenizer), run.tokenizer)
+    _check_length(run, config)
     config.bos_token_id, config.eos_token_id = BOS_ID, EOS_ID
-    config.pad_token_id = tokenizer.pad_token_id
-    return config
+    config.pad_token_id = stage.tokenizer.pad_token_id
+    return OmniNAForCausalLM(config, attention)
 
 
 def decisive_settings(stage: Stage) -> dict:
     """Everything that decides the weights of a run."""
     run, args = stage.run, stage.args
-    model = run.checkpoint or Path(run.model_config).read_text(encoding="utf-8")
+    start = (
+        weights_digest(Path(run.checkpoint))
+        if run.checkpoint
+        else Path(run.model_config).read_text(encoding="utf-8")
+    )
     settings = {name: getattr(args, name) for name in DECISIVE}
-    settings |= {"max_steps": args.max_steps, "tokens_per_step": run.tokens_per_step, "model": model}
+    settings |= {name: getattr(run, name) for name in DECISIVE_OF_RUN if hasattr(run, name)}
+    settings |= {"max_steps": args.max_steps, "model": start}
     settings |= {"data": stage.train.data_hash, "tokenised": stage.train.folder.name}
     return json.loads(json.dumps(settings, default=str))
+
+
+def _load(run: RunSettings, settings: DataSettings, inputs: list[str]) -> TokenizedData:
+    file = run.tokenizer_folder / "tokenizer.json"
+    cache = Path(run.cache_dir)
+    return load_data(inputs, file, BOS_ID, EOS_ID, settings, cache_dir=cache, workers=run.workers)
+
+
+def _check_length(run: RunSettings, config: LlamaConfig) -> None:
+    if run.max_length > config.max_position_embeddings:
+        raise UserError(
+            f"max_length ({run.max_length}) exceeds the model's max_position_embeddings "
+            f"({config.max_position_embeddings})."
+        )
 
 
 def _check_processes(args: TrainerSettings) -> None:
@@ -119,9 +139,15 @@ def _check_processes(args: TrainerSettings) -> None:
 
 
 def _plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> StepPlan:
+    rows = list(data.documents_by_file.values())
+    weights = run.train_weights or [1.0] * len(rows)
     try:
         return StepPlan(
-            data.lengths, tokens_per_step=run.tokens_per_step, seed=args.seed, data_hash=data.data_hash
+            data.lengths,
+            tokens_per_step=run.tokens_per_step,
+            seed=args.seed,
+            data_hash=data.data_hash,
+            copies=row_copies(rows, weights, run.mixing_temperature, args.seed),
         )
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -11,6 +11,7 @@ import glob
 import gzip
 import sys
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -28,10 +29,14 @@ UTF8_BOM = b"\xef\xbb\xbf"
 def expand_paths(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
     """Files named by one path, several, or globs (sorted), in the order given.
 
-    Raises UserError for a path or glob that names no file.
+    Raises UserError for a path or glob that names no file, and for a file named twice.
     """
     inputs = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
-    return [path for entry in inputs for path in _files_of(str(entry))]
+    paths = [path for entry in inputs for path in _files_of(str(entry))]
+    for path, times in Counter(path.resolve() for path in paths).items():
+        if times > 1:
+            raise UserError(f"{path}: this file is named {times} times; its rows would count {times} times.")
+    return paths
 
 
 def read_rows(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:

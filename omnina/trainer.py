@@ -14,6 +14,9 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerFast, Trainer, TrainerCallback
 
+from omnina.answer_validation import AnswerValidation
+from omnina.errors import UserError
+from omnina.inference.questions import Questions, save_questions
 from omnina.packing import FlatCollator, StepPlan, StepSampler
 from omnina.tokenizer import save_tokenizer
 from omnina.validation import Validation
@@ -27,7 +30,8 @@ class OmniNATrainer(Trainer):
         bases: (rows,) bases of each row.
         collator: joins rows into a flat batch.
         validation: what ``evaluate`` measures.
-        tokenizer: saved with every checkpoint.
+        tokenizer, questions: saved with every checkpoint.
+        answers: answers the validation rows too, in fine-tuning.
         first_step: step at which the data goes on.
         options: the Trainer's own arguments (``model``, ``args``, ``train_dataset``, ...).
     """
@@ -41,11 +45,13 @@ class OmniNATrainer(Trainer):
         validation: Validation,
         tokenizer: PreTrainedTokenizerFast,
         first_step: int,
+        questions: Questions | None = None,
+        answers: AnswerValidation | None = None,
         **options,
     ) -> None:
         self.plan, self.bases = plan, bases
         self.validation, self.tokenizer = validation, tokenizer
-        self.first_step = first_step
+        self.first_step, self.questions, self.answers = first_step, questions, answers
         self._clock = _Clock(first_step)
         super().__init__(data_collator=collator, **options)
         self.add_callback(_TrueEpoch(plan))
@@ -74,13 +80,28 @@ class OmniNATrainer(Trainer):
         batches = self.validation.batches(self.args.world_size, self.args.process_index)
         with self.compute_loss_context_manager():
             sums = self.validation.sums(model, batches, self.args.device)
+            answered = self._answer_metrics(model)
         reduced = self.accelerator.reduce(sums, "sum")
-        values = self.validation.collect(reduced).metrics()
+        values = self.validation.collect(reduced).metrics() | answered
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
+        self._check_best_metric(metrics)
         self.log(dict(metrics))  # logging adds the epoch
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._clock.pause(time.perf_counter() - began)
         return metrics
+
+    def _answer_metrics(self, model: torch.nn.Module) -> dict[str, float]:
+        args = self.args
+        if self.answers is None:
+            return {}
+        return self.answers.metrics(model, args.world_size, args.process_index, args.device)
+
+    def _check_best_metric(self, metrics: dict[str, float]) -> None:
+        """UserError for a ``metric_for_best_model`` that validation does not measure."""
+        wanted = self.args.metric_for_best_model if self.args.load_best_model_at_end else None
+        if wanted and f"eval_{wanted.removeprefix('eval_')}" not in metrics:
+            names = ", ".join(name.removeprefix("eval_") for name in metrics)
+            raise UserError(f"metric_for_best_model: there is no '{wanted}'; there are: {names}.")
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add real tokens and bases per second since the last log."""
@@ -98,6 +119,8 @@ class OmniNATrainer(Trainer):
         if self.args.should_save:  # every process comes here, one writes
             (folder / "training_args.bin").unlink()  # a pickle; config.yaml says it all
             save_tokenizer(self.tokenizer, folder)
+            if self.questions is not None:
+                save_questions(self.questions, folder)
 
 
 class _TrueEpoch(TrainerCallback):

@@ -2,33 +2,49 @@
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import torch
 import yaml
+from transformers import EarlyStoppingCallback, TrainerCallback
 
+from omnina.answer_validation import AnswerValidation
 from omnina.config import RunSettings, TrainerSettings
 from omnina.dataset_writer import REJECTED_FILE
 from omnina.errors import UserError
+from omnina.inference.label_set import label_sets_of
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FixedShape, FlatCollator
+from omnina.prompt import PromptEncoder
 from omnina.results import finish
-from omnina.run_folder import checkpoint_step, claim, is_finished, last_whole_checkpoint
-from omnina.stage import Stage, decisive_settings
-from omnina.tokenizer import EOS_ID
+from omnina.run_folder import RECORD_FILE, checkpoint_step, claim, is_finished, last_whole_checkpoint
+from omnina.stage import Stage, decisive_settings, new_or_saved_model
+from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.trainer import OmniNATrainer
 from omnina.validation import Validation
 
 
-def train(stage: Stage, *, answers_only: bool, load_model: Callable[[str], OmniNAForCausalLM]) -> None:
+class Adapters(Protocol):
+    """Weights trained beside the model's own."""
+
+    def applied(self, model: OmniNAForCausalLM) -> torch.nn.Module:
+        """The model with adapters in it."""
+
+    def merged(self, model: torch.nn.Module) -> OmniNAForCausalLM:
+        """The plain model with the adapters' part added to its weights."""
+
+
+def train(stage: Stage, adapters: Adapters | None = None) -> bool:
     """Train to the last step, from the folder's last whole checkpoint if there is one, and report.
 
     Args:
         stage: from ``prepare``.
-        answers_only: supervise the answers alone (fine-tuning) instead of every token (pretraining).
-        load_model: makes the model, given the kind of attention.
+        adapters: to train instead of all weights; merged at the end.
+
+    Returns: False if the run was finished before.
     """
     args, folder = stage.args, stage.folder
     explicit = args.resume_from_checkpoint
@@ -37,47 +53,70 @@ def train(stage: Stage, *, answers_only: bool, load_model: Callable[[str], OmniN
         _write_settings(stage)
         _copy_rejected(stage)
     checkpoint = Path(explicit) if explicit else last_whole_checkpoint(folder)
-    if explicit is None and is_finished(folder, args.max_steps):
-        print(f"{folder}: this run is finished ({args.max_steps} steps); see {folder}/run.json.")
-        return
+    if explicit is None and is_finished(folder):
+        print(f"{folder}: this run is finished; see {folder}/run.json.")
+        return False
     first_step = checkpoint_step(checkpoint) if checkpoint else 0
     if checkpoint and stage.is_main:
         print(f"Going on from {checkpoint} (step {first_step} of {args.max_steps}).")
-    trainer = make_trainer(stage, answers_only, load_model, first_step)
+    if stage.is_main:
+        (folder / RECORD_FILE).unlink(missing_ok=True)  # of an earlier end, if the run goes on from there
+    trainer = make_trainer(stage, adapters, first_step)
     began = time.perf_counter()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.perf_counter() - began
     metrics = trainer.evaluate()
+    if adapters:
+        trainer.model = adapters.merged(trainer.model)
     trainer.save_model()
     if stage.is_main:
         finish(stage, trainer, metrics, seconds)
+    return True
 
 
-def make_trainer(
-    stage: Stage, answers_only: bool, load_model: Callable[[str], OmniNAForCausalLM], first_step: int
-) -> OmniNATrainer:
+def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> OmniNATrainer:
     """The Trainer of a stage, with the model on the kind of attention that fits the device."""
     run, args, plan = stage.run, stage.args, stage.plan
     attention = _attention(run, args)
-    model = load_model(attention)
+    model = new_or_saved_model(stage, attention)
     if run.compile_layers:
         model.compile_layers()
     bins = args.world_size * args.gradient_accumulation_steps
     shape = FixedShape.for_plan(plan, bins) if attention == "varlen" else None
-    collator = FlatCollator(run.max_length, answers_only, EOS_ID, shape)
-    validation = Validation(stage.validation, _validation_rows(stage), collator, run.tokens_per_device)
+    collator = FlatCollator(run.max_length, stage.data_settings.questions, EOS_ID, shape)
+    rows = _validation_rows(stage)
     return OmniNATrainer(
         plan=plan,
         bases=stage.train.bases,
         collator=collator,
-        validation=validation,
+        validation=Validation(stage.validation, rows, collator, run.tokens_per_device),
+        answers=_answer_validation(stage, rows),
+        questions=stage.questions,
         tokenizer=stage.tokenizer,
         first_step=first_step,
-        model=model,
+        model=adapters.applied(model) if adapters else model,
         args=args,
         train_dataset=stage.train,
         eval_dataset=stage.validation,
+        callbacks=_callbacks(stage),
     )
+
+
+def _answer_validation(stage: Stage, rows: np.ndarray) -> AnswerValidation | None:
+    if not stage.data_settings.questions:
+        return None
+    run = stage.run
+    backend = stage.tokenizer.backend_tokenizer
+    encoder = PromptEncoder(
+        backend, stage.data_settings.prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=run.max_length
+    )
+    sets = label_sets_of(stage.questions.by_text, encoder)
+    return AnswerValidation(stage.validation, rows, sets, run.tokens_per_device)
+
+
+def _callbacks(stage: Stage) -> list[TrainerCallback]:
+    patience = getattr(stage.run, "early_stopping_patience", None)
+    return [] if patience is None else [EarlyStoppingCallback(patience)]
 
 
 def _attention(run: RunSettings, args: TrainerSettings) -> str:

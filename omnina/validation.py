@@ -1,5 +1,6 @@
 """Validation on packed batches: sums of losses, never logits, split by source and by kind of token."""
 
+import re
 from dataclasses import dataclass
 from math import ceil, log
 
@@ -11,6 +12,7 @@ from omnina.packing import FlatCollator, partition
 
 KINDS = ("prompt", "sequence", "annotation")
 PROMPT, SEQUENCE, ANNOTATION = range(3)
+MOST_SOURCES = 50  # with more (a file for each shard, say) a figure for each would only be in the way
 
 
 @dataclass
@@ -26,9 +28,10 @@ class LossSums:
         """Losses in nats per token, sequence also in bits per base; over all rows and by source."""
         found = {"loss": self.nats.sum() / self.tokens.sum()}
         found |= _split(self.nats.sum(0), self.tokens.sum(0), self.bases.sum(), "")
-        if len(self.sources) > 1:
+        if 1 < len(self.sources) <= MOST_SOURCES:
             for index, source in enumerate(self.sources):
-                found |= _split(self.nats[index], self.tokens[index], self.bases[index], f"{source}_")
+                prefix = f"{metric_name(source)}_"
+                found |= _split(self.nats[index], self.tokens[index], self.bases[index], prefix)
         return {name: float(value) for name, value in found.items()}
 
 
@@ -81,6 +84,11 @@ class Validation:
         table = reduced.cpu().numpy()
         kinds = len(KINDS)
         return LossSums(self.data.sources, table[:, :kinds], table[:, kinds : 2 * kinds], table[:, -1])
+
+
+def metric_name(source: str) -> str:
+    """A source's or a question's name as part of a metric's: letters, digits and underscores."""
+    return re.sub(r"\W+", "_", source).strip("_")
 
 
 def token_kinds(row: dict) -> np.ndarray:

@@ -2,8 +2,12 @@
 
     python scripts/benchmark.py train --input data/pretrain_val_example.csv \\
         --model_config configs/model/omnina-66m.yaml --dtype bf16 --json output/benchmark.json
+    python scripts/benchmark.py finetune --input data/finetune_val_example.csv \\
+        --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
+    python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
 
-``train``: a forward and backward pass of ours against transformers' LlamaForCausalLM on padded rows.
+``train``, ``finetune``: a forward and backward pass against transformers' LlamaForCausalLM on padded rows.
+``predict``: answers from the label set against generating them.
 """
 
 import argparse
@@ -12,7 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from omnina.benchmark import Work, markdown_table, measure_training, tokenizer_for
+from omnina.benchmark_prediction import measure_prediction
+from omnina.chunking import parse_cell
 from omnina.command import run_command
+from omnina.errors import UserError
+from omnina.evaluation.evaluate import read_asked_rows
+from omnina.inference.answer import Answerer, Query
 from omnina.run_folder import hardware
 from omnina.table import expand_paths
 
@@ -22,38 +31,65 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    train = parser.add_subparsers(dest="what", required=True).add_parser("train", allow_abbrev=False)
-    train.add_argument("--input", required=True, help="table of pretraining rows")
-    train.add_argument("--model_config", required=True, help="YAML with the architecture")
-    train.add_argument("--dtype", choices=["bf16", "fp32"], default="bf16")
-    train.add_argument("--tokenizer", help="its folder; trained on the input, to fit the model, if unset")
-    train.add_argument("--batch_rows", type=int, default=8, help="rows of a pass (published: 8)")
-    train.add_argument("--batches", type=int, default=6, help="passes timed")
-    train.add_argument("--json", type=Path, help="also write the figures here")
+    commands = parser.add_subparsers(dest="what", required=True)
+    for name in ("train", "finetune"):
+        training = commands.add_parser(name, allow_abbrev=False)
+        training.add_argument("--input", required=True, help="table of rows")
+        training.add_argument("--model_config", required=True, help="YAML with the architecture")
+        training.add_argument("--dtype", choices=["bf16", "fp32"], default="bf16")
+        training.add_argument("--tokenizer", help="its folder; trained on the input if unset")
+        training.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a pass")
+        training.add_argument("--batches", type=int, default=6, help="passes timed")
+    predict = commands.add_parser("predict", allow_abbrev=False)
+    predict.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
+    predict.add_argument("--input", required=True, help="table with sequence, question, response")
+    predict.add_argument("--rows", type=int, default=128, help="rows answered, evenly from the table")
+    predict.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a batch")
+    for command in commands.choices.values():
+        command.add_argument("--json", type=Path, help="also write the figures here")
     return parser.parse_args()
 
 
-def main() -> None:
-    """Measure, print the table, write the figures."""
-    arguments = parse_arguments()
+def training_figures(arguments: argparse.Namespace) -> list[list[dict]]:
+    """Figures of forward and backward passes, for each number of rows a pass."""
     expand_paths(arguments.input)
     with TemporaryDirectory() as scratch:
         tokenizer = arguments.tokenizer or tokenizer_for(
             arguments.input, arguments.model_config, Path(scratch) / "tokenizer"
         )
-        work = Work(
-            arguments.input,
-            arguments.model_config,
-            tokenizer,
-            arguments.dtype,
-            arguments.batch_rows,
-            arguments.batches,
+        shared = (arguments.input, arguments.model_config, tokenizer, arguments.dtype)
+        questions = arguments.what == "finetune"
+        works = [Work(*shared, rows, arguments.batches, questions) for rows in arguments.batch_rows]
+        return [measure_training(work) for work in works]
+
+
+def prediction_figures(arguments: argparse.Namespace) -> list[list[dict]]:
+    """Figures of answering, for each number of rows a batch."""
+    answerer = Answerer(arguments.checkpoint)
+    rows = [row for row in read_asked_rows(arguments.input) if row.question in answerer.label_sets]
+    if not rows:
+        raise UserError(
+            f"{arguments.input}: no row asks a question that {arguments.checkpoint} has labels for."
         )
-        rows = measure_training(work)
-    print(f"{hardware()}\n\n{markdown_table(rows)}")
+    chosen = rows[:: max(1, len(rows) // arguments.rows)][: arguments.rows]
+    queries = [Query(parse_cell(row.cell), row.question) for row in chosen]
+    return [
+        measure_prediction(answerer, queries, size, f"{arguments.checkpoint.name}, {size} rows a batch")
+        for size in arguments.batch_rows
+    ]
+
+
+def main() -> None:
+    """Measure, print the tables, write the figures."""
+    arguments = parse_arguments()
+    tables = prediction_figures(arguments) if arguments.what == "predict" else training_figures(arguments)
+    print(hardware())
+    for rows in tables:
+        print(f"\n{markdown_table(rows)}")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        flat = [row for rows in tables for row in rows]
+        arguments.json.write_text(json.dumps(flat, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts a stage under accelerate with the configuration for this machine; sourced by pretrain.sh after
-# setup.sh.  launch MODULE CONFIG.yaml [--key value ...]
+# Starts a stage under accelerate with the configuration for this machine; sourced by pretrain.sh and finetune.sh after
+# setup.sh.  launch MODULE DEFAULT.yaml [CONFIG.yaml] [--key value ...]
 set -euo pipefail
 
 # Prints the number of GPUs that torch can use. Stops where the driver shows GPUs and torch sees none:
@@ -29,8 +29,12 @@ usable_gpus() {
 }
 
 launch() {
-  local module="$1" gpus processes
-  shift
+  local module="$1" gpus processes run_config="$2"
+  shift 2
+  case "${1:-}" in
+    "" | -*) ;;
+    *) run_config="$1"; shift ;;
+  esac
   gpus="$(usable_gpus)"
   processes=1
   if [ -n "${ACCELERATE_CONFIG:-}" ]; then
@@ -39,14 +43,14 @@ launch() {
       return 1
     fi
     echo "Launching with $ACCELERATE_CONFIG."
-    exec "$PYTHON" -m accelerate.commands.launch --quiet --config_file "$ACCELERATE_CONFIG" -m "$module" "$@"
+    exec "$PYTHON" -m accelerate.commands.launch --quiet --config_file "$ACCELERATE_CONFIG" -m "$module" "$run_config" "$@"
   fi
   local config="configs/accelerate/cpu.yaml"
   if [ "$gpus" -eq 1 ]; then config="configs/accelerate/single_gpu.yaml"; fi
   if [ "$gpus" -gt 1 ]; then config="configs/accelerate/ddp.yaml"; processes="$gpus"; fi
   echo "Launching on $gpus GPU(s) with $config ($processes process(es))."
   exec "$PYTHON" -m accelerate.commands.launch --quiet --config_file "$config" \
-    --num_processes "$processes" --num_cpu_threads_per_process "$(cpu_threads "$processes")" -m "$module" "$@"
+    --num_processes "$processes" --num_cpu_threads_per_process "$(cpu_threads "$processes")" -m "$module" "$run_config" "$@"
 }
 
 cpu_threads() {

@@ -28,10 +28,18 @@ def test_flops_equal_what_torch_counts():
 
 
 def test_padding_is_masked_and_unsupervised():
-    batch = padded_batch([{"input_ids": [1, 5, 2]}, {"input_ids": [1, 2]}])
+    batch = padded_batch([{"input_ids": [1, 5, 2]}, {"input_ids": [1, 2]}], answers_only=False)
     assert batch["input_ids"].tolist() == [[1, 5, 2], [1, 2, 0]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
     assert batch["labels"].tolist() == [[1, 5, 2], [1, 2, -100]]
+
+
+def test_the_baselines_prompt_is_unsupervised_in_fine_tuning():
+    rows = [{"input_ids": [1, 5, 7, 2], "answer_start": 2}, {"input_ids": [1, 9, 2], "answer_start": 2}]
+    assert padded_batch(rows, answers_only=True)["labels"].tolist() == [
+        [-100, -100, 7, 2],
+        [-100, -100, 2, -100],
+    ]
 
 
 def test_figures_of_a_small_model_are_complete(tmp_path):

@@ -4,20 +4,26 @@ import pytest
 import yaml
 from transformers.utils import is_torch_bf16_gpu_available
 
-from omnina.config import parse_run, read_model_config, read_yaml
+from omnina.config import FinetuneSettings, PretrainSettings, TrainerSettings, read_model_config, read_yaml
+from omnina.config import parse_run as parse_any_run
 from omnina.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "configs" / "pretrain").glob("*.yaml"))
+FINETUNE = sorted((ROOT / "configs" / "finetune").glob("*.yaml"))
 MINIMAL = {
-    "train_file": "a.csv",
-    "validation_file": "b.csv",
+    "train_files": "a.csv",
+    "validation_files": "b.csv",
     "tokenizer": "t",
     "model_config": "m.yaml",
     "tokens_per_step": 8192,
     "tokens_per_device": 4096,
     "use_cpu": True,
 }
+
+
+def parse_run(arguments: list[str]) -> tuple[PretrainSettings, TrainerSettings]:
+    return parse_any_run(arguments, PretrainSettings)
 
 
 def written(tmp_path: Path, text: str = "", **changes) -> str:
@@ -38,6 +44,26 @@ def test_every_shipped_configuration_parses(path):
     )
 
 
+@pytest.mark.parametrize("path", FINETUNE, ids=lambda path: path.name)
+def test_every_shipped_fine_tuning_parses(path):
+    run, training = parse_any_run([str(path), "--use_cpu", "true"], FinetuneSettings)
+    assert run.checkpoint == "output/pretrain"
+    assert training.output_dir == "output/finetune"
+    assert "bash finetune.sh" in path.read_text()
+
+
+def test_label_sets_are_a_mapping_in_the_file_and_json_on_the_command_line(tmp_path):
+    changes = {"checkpoint": "c", "model_config": None, "label_sets": {"a?": ["no", "yes"]}}
+    path = written(tmp_path, **changes)
+    run, _ = parse_any_run([path], FinetuneSettings)
+    assert run.given_labels() == {"a?": ["no", "yes"]}
+    run, _ = parse_any_run([path, "--label_sets", '{"b?": [1, 2]}'], FinetuneSettings)
+    assert run.given_labels() == {"b?": ["1", "2"]}
+    for wrong in ("{", "[]", '{"b?": []}', '{"b?": ["x", "x"]}', '{"b?": "x"}'):
+        with pytest.raises(UserError, match="label_sets"):
+            parse_any_run([path, "--label_sets", wrong], FinetuneSettings)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_published_recipe(path):
     run, training = parse_run([str(path), "--use_cpu", "true"])
@@ -52,7 +78,7 @@ def test_published_recipe(path):
 def test_the_command_line_wins_over_the_file(tmp_path):
     run, training = parse_run([written(tmp_path, learning_rate=1e-3), "--learning_rate", "2e-5", "--seed=7"])
     assert (training.learning_rate, training.seed) == (2e-5, 7)
-    assert run.train_file == ["a.csv"]
+    assert run.train_files == ["a.csv"]
 
 
 def test_exponents_without_a_point_are_numbers(tmp_path):
@@ -82,8 +108,8 @@ def test_unknown_flag_abbreviation_and_missing_key_are_refused(tmp_path):
     with pytest.raises(UserError, match="unknown key 'learning'"):
         parse_run([written(tmp_path), "--learning", "1"])
     path = tmp_path / "short.yaml"
-    path.write_text("train_file: a.csv\n")
-    with pytest.raises(UserError, match="validation_file"):
+    path.write_text("train_files: a.csv\n")
+    with pytest.raises(UserError, match="validation_files"):
         parse_run([str(path)])
 
 

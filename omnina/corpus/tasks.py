@@ -1,7 +1,8 @@
 """Questions with known answers, from the records of the example: the fine-tuning tables.
 
-Three questions: the phylum and the class of a 16S gene, and whether a stretch of the genome codes for a
-protein. For the last, windows are cut INSIDE coding sequences, without their first and last codon, at a
+Three questions: the phylum and the class of a 16S gene, read from its bases 301 to 900 (around the variable
+regions 3 to 5 that amplicon studies sequence), and whether a stretch of the genome codes for a protein. For
+the last, windows are cut INSIDE coding sequences, without their first and last codon, at a
 random phase and on a random strand, against intergenic windows of the same lengths: a coding sequence that
 begins with its start codon would be told by its first three letters.
 """
@@ -23,14 +24,15 @@ PHYLUM = "Which phylum is this 16S ribosomal RNA gene from?"
 CLASS = "Which class is this 16S ribosomal RNA gene from?"
 CODING = "Does this sequence code for a protein?"
 RANKS = {PHYLUM: 1, CLASS: 2}  # places in a lineage that starts with the domain
+AMPLICON = slice(300, 900)  # of a 16S gene: shorter rows, so more genera in a table of a given size
 LONGEST_WINDOW, SHORTEST_WINDOW = 300, 200  # bases
 CODON = 3
 TASK_FILES = {"train": "finetune_train_example.csv", "val": "finetune_val_example.csv"}
 TASK_COLUMNS = ("sequence", "question", "response")
 # Bytes of rows by question; with the header the training table stays under 2,000,000 bytes.
 TASK_BUDGETS = {
-    "train": {PHYLUM: 710_000, CLASS: 480_000, CODING: 800_000},
-    "val": {PHYLUM: 400_000, CLASS: 250_000, CODING: 320_000},
+    "train": {PHYLUM: 640_000, CLASS: 450_000, CODING: 900_000},
+    "val": {PHYLUM: 250_000, CLASS: 200_000, CODING: 320_000},
 }
 
 
@@ -68,11 +70,12 @@ def make_tasks(example: Example, records: Path, output: Path, seed: int) -> dict
 
 
 def lineage_rows(entries: Iterable[Entry], question: str) -> Iterator[TaskRow]:
-    """One row per 16S gene: its name at the question's rank, as the file writes it."""
+    """One row per 16S gene of 900 bases or more: its name at the question's rank, as the file writes it."""
     for entry in entries:
-        if entry.source == rrna16s.SOURCE:
+        if entry.source == rrna16s.SOURCE and len(entry.sequence) >= AMPLICON.stop:
             answer = entry.lineage[RANKS[question]]
-            yield TaskRow(entry.sequence, question, answer, entry.group, f"{question} {entry.name}")
+            name = f"{question} {entry.name}"
+            yield TaskRow(entry.sequence[AMPLICON], question, answer, entry.group, name)
 
 
 def coding_rows(contigs: Iterable[SeqRecord], path: Path, seed: int) -> Iterator[TaskRow]:

@@ -1,0 +1,88 @@
+"""Answers to the validation rows during training: the label scored highest, and metrics of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+
+from omnina.dataset import TokenizedData
+from omnina.evaluation.metrics import Scored, classification_metrics
+from omnina.inference.label_set import LabelSet
+from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
+from omnina.validation import metric_name
+
+OUTSIDE = "(an answer that training never saw)"
+
+
+@dataclass(frozen=True)
+class AnswerValidation:
+    """Which rows to answer, and from which labels.
+
+    Args:
+        data: validation rows; a row's source is its question.
+        rows: ids of those used.
+        label_sets: by question; rows of other questions (free text) are left out here.
+        tokens_per_device: tokens of one forward pass, at most.
+    """
+
+    data: TokenizedData
+    rows: np.ndarray
+    label_sets: Mapping[str, LabelSet]
+    tokens_per_device: int
+
+    def metrics(
+        self, model: torch.nn.Module, processes: int, rank: int, device: torch.device
+    ) -> dict[str, float]:
+        """Each question's metrics, and the mean over questions of each, over all processes' rows."""
+        answered = self._answered(model, self._labelled_rows()[rank::processes], device)
+        everyone = gather_object(list(answered))
+        by_question: dict[str, dict[str, float]] = {}
+        for question, labels in self.label_sets.items():
+            of_question = [(gold, p) for asked, gold, p in everyone if asked == question]
+            if of_question:
+                gold, probabilities = zip(*of_question, strict=True)
+                scored = Scored(gold, labels.labels, np.stack(probabilities))
+                by_question[question] = _defined(classification_metrics(scored))
+        return _named(by_question)
+
+    def _labelled_rows(self) -> np.ndarray:
+        known = [place for place, name in enumerate(self.data.sources) if name in self.label_sets]
+        return self.rows[np.isin(self.data.source_ids[self.rows], known)]
+
+    def _answered(
+        self, model: torch.nn.Module, rows: np.ndarray, device: torch.device
+    ) -> Iterator[tuple[str, str, np.ndarray]]:
+        """(question, right answer, probabilities) of this process's rows."""
+        documents = [self.data[row] for row in rows]
+        questions = [self.data.sources[int(document["source"])] for document in documents]
+        prompts = [document["input_ids"][: int(document["answer_start"])] for document in documents]
+        scored = [
+            ScoredRow(prompt.astype(np.int64), self.label_sets[question].tree)
+            for prompt, question in zip(prompts, questions, strict=True)
+        ]
+        for batch in by_tokens(scored, self.tokens_per_device):
+            found = label_log_probabilities(model, [scored[place] for place in batch], device)
+            for place, log_probabilities in zip(batch, found, strict=True):
+                document, question = documents[place], questions[place]
+                answer = tuple(document["input_ids"][int(document["answer_start"]) :].tolist())
+                gold = self.label_sets[question].label_of.get(answer, OUTSIDE)
+                yield question, gold, normalised(log_probabilities)
+
+
+def _defined(metrics: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if value is not None and name != "n"}
+
+
+def _named(by_question: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Flat names: ``mcc`` is the mean over questions, ``<question>_mcc`` one question's."""
+    found = {
+        f"{metric_name(question)}_{name}": value
+        for question, metrics in by_question.items()
+        for name, value in metrics.items()
+    }
+    for name in {name for metrics in by_question.values() for name in metrics}:
+        values = [metrics[name] for metrics in by_question.values() if name in metrics]
+        found[name] = float(np.mean(values))
+    return found

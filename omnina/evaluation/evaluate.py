@@ -1,0 +1,167 @@
+"""How good a checkpoint's answers are: every metric beside baselines, as files that people read.
+
+Written into the output folder: ``metrics.json``, ``metrics.csv``, ``metrics.md``, ``classes.csv`` and plots.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from omnina.chunking import parse_cell
+from omnina.errors import UserError
+from omnina.evaluation.baselines import fit_baselines
+from omnina.evaluation.bootstrap import bootstrap_intervals
+from omnina.evaluation.metrics import (
+    Scored,
+    classification_metrics,
+    free_text_metrics,
+    per_class_metrics,
+)
+from omnina.evaluation.overlap import part_overlap
+from omnina.evaluation.plots import plot_question
+from omnina.evaluation.summary import csv_rows, markdown_table
+from omnina.inference.answer import Answer, Answerer, Query
+from omnina.inference.questions import Question, Questions, fit_temperature
+from omnina.inference.scoring import normalised
+from omnina.table import expand_paths, read_rows
+
+MODEL = "OmniNA"
+ROWS_PER_CALL = 256
+
+
+@dataclass(frozen=True)
+class AskedRow:
+    """A row whose answer is known."""
+
+    cell: str
+    question: str
+    gold: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found.
+
+    Attributes:
+        results: metrics by question and system; the model's also hold ``interval``.
+        classes: metrics of each class of each question.
+        scored: probabilities by question and system, for plots.
+        overlap: sentences on test sequences that stand in the training rows.
+    """
+
+    results: dict[str, dict[str, dict]]
+    classes: list[dict]
+    scored: dict[str, dict[str, Scored]]
+    overlap: list[str]
+
+
+def read_asked_rows(inputs: str | list[str]) -> list[AskedRow]:
+    """All rows of tables with ``sequence``, ``question`` and ``response``."""
+    return [
+        AskedRow(row["sequence"], row["question"], row["response"])
+        for path in expand_paths(inputs)
+        for _, row in read_rows(path, required=("sequence", "question", "response"))
+    ]
+
+
+def answer_rows(answerer: Answerer, rows: Sequence[AskedRow]) -> list[Answer]:
+    """The model's answers, with a progress bar; UserError for a row that cannot be answered."""
+    answers: list[Answer] = []
+    with tqdm(total=len(rows), unit=" rows", desc="evaluating") as bar:
+        for start in range(0, len(rows), ROWS_PER_CALL):
+            part = rows[start : start + ROWS_PER_CALL]
+            try:
+                answers += answerer.answer([Query(parse_cell(row.cell), row.question) for row in part])
+            except ValueError as error:
+                raise UserError(f"a row after the first {start}: {error}") from error
+            bar.update(len(part))
+    refused = [answer.refused for answer in answers if answer.refused]
+    if refused:
+        raise UserError(f"{len(refused)} rows cannot be answered; the first: {refused[0]}")
+    return answers
+
+
+def calibrated(questions: Questions, rows: Sequence[AskedRow], answers: Sequence[Answer]) -> Questions:
+    """The questions with temperatures fitted on these rows."""
+    fitted = {}
+    for text, question in questions.by_text.items():
+        pairs = [
+            (answer.log_probabilities, question.labels.index(row.gold))
+            for row, answer in zip(rows, answers, strict=True)
+            if row.question == text and question.labels and row.gold in question.labels
+        ]
+        scores, gold = zip(*pairs, strict=True) if pairs else ((), ())
+        fitted[text] = replace(question, temperature=fit_temperature(scores, gold))
+    return replace(questions, by_text=fitted)
+
+
+def evaluate(
+    questions: Mapping[str, Question],
+    rows: Sequence[AskedRow],
+    answers: Sequence[Answer],
+    train_rows: Sequence[AskedRow],
+) -> Evaluation:
+    """Metrics of answers to rows, beside baselines trained on the training rows of the same question."""
+    found = Evaluation({}, [], {}, [])
+    for question in dict.fromkeys(row.question for row in rows):
+        places = [place for place, row in enumerate(rows) if row.question == question]
+        asked = [rows[place] for place in places]
+        train = [row for row in train_rows if row.question == question]
+        known = questions.get(question)
+        if known and known.labels:
+            scores = np.stack([answers[place].log_probabilities for place in places])
+            scored = Scored([row.gold for row in asked], known.labels, normalised(scores, known.temperature))
+            _add_labelled(found, question, scored, asked, train)
+        else:
+            gold, written = [row.gold for row in asked], [answers[place].text for place in places]
+            answered = {row.gold for row in train} or None
+            found.results[question] = {MODEL: free_text_metrics(gold, written, answered)}
+    if train_rows:
+        overlaps = part_overlap([row.cell for row in train_rows], [row.cell for row in rows])
+        found.overlap.extend(overlap.sentence() for overlap in overlaps)
+    return found
+
+
+def _add_labelled(
+    found: Evaluation, question: str, scored: Scored, asked: list[AskedRow], train: list[AskedRow]
+) -> None:
+    metrics = classification_metrics(scored) | {"interval": bootstrap_intervals(scored)}
+    systems, results = {MODEL: scored}, {MODEL: metrics}
+    if train:
+        pairs = [(row.cell, row.gold) for row in train]
+        for name, (labels, probabilities) in fit_baselines(pairs, [row.cell for row in asked]).items():
+            systems[name] = Scored(scored.gold, labels, probabilities)
+            results[name] = classification_metrics(systems[name])
+    found.scored[question], found.results[question] = systems, results
+    found.classes.extend({"question": question} | row for row in per_class_metrics(scored))
+
+
+def write_evaluation(found: Evaluation, output: Path, notes: Sequence[str]) -> str:
+    """Write every file; returns the Markdown."""
+    output.mkdir(parents=True, exist_ok=True)
+    sentences = [*notes, *found.overlap]
+    text = markdown_table(found.results) + "\n" + "".join(f"- {sentence}\n" for sentence in sentences)
+    (output / "metrics.md").write_text(text, encoding="utf-8")
+    record = {"results": found.results, "notes": sentences}
+    (output / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    _write_csv(output / "metrics.csv", csv_rows(found.results))
+    _write_csv(output / "classes.csv", found.classes)
+    for question, systems in found.scored.items():
+        baselines = {name: scored for name, scored in systems.items() if name != MODEL}
+        stem = re.sub(r"\W+", "_", question).strip("_")[:60]
+        plot_question(systems[MODEL], question, output, stem, baselines)
+    return text
+
+
+def _write_csv(path: Path, rows: Iterable[dict]) -> None:
+    rows = list(rows)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0] if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,201 @@
+"""Answers of a checkpoint: the likeliest label with its probability, or free text.
+
+answerer = Answerer(Path("output/finetune"))
+answerer.answer([Query(parse_cell("ACGT..."), "Does this sequence code for a protein?")])
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM
+
+from omnina.checkpoint import checkpoint_tokenizer
+from omnina.chunking import Nucleotides
+from omnina.inference.generation import Decoding, Generator
+from omnina.inference.label_set import label_sets_of
+from omnina.inference.label_tree import LabelTree
+from omnina.inference.questions import load_questions
+from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
+from omnina.model import OmniNAForCausalLM
+from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
+from omnina.tokenizer import BOS_ID, EOS_ID
+
+TOKENS_PER_BATCH = 8192
+UNSEEN = "question not in training"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A sequence and what is asked of it."""
+
+    nucleotides: Nucleotides
+    question: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says.
+
+    Attributes:
+        text: the answer; empty if there is none.
+        probability: of a label, over the question's labels; of free text, of exactly this text.
+        labels: every label's probability, or None for free text.
+        log_probabilities: of the labels, before normalisation and temperature.
+        notes: what to know about it, such as bases that did not fit.
+        refused: why the row cannot be answered; empty if it was.
+    """
+
+    text: str
+    probability: float
+    labels: dict[str, float] | None = None
+    log_probabilities: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+    refused: str = ""
+
+
+class Answerer:
+    """A fine-tuned checkpoint that answers questions.
+
+    Args:
+        folder: of the checkpoint.
+        device: the first GPU if there is one, unless given.
+        dtype: of the weights and the computation.
+        decoding: how free text is written.
+        tokens_per_batch: tokens of one forward pass.
+
+    Raises UserError for a folder that holds no whole checkpoint, or another model's tokenizer.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        decoding: Decoding | None = None,
+        tokens_per_batch: int = TOKENS_PER_BATCH,
+    ) -> None:
+        self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
+        self.tokenizer = checkpoint_tokenizer(folder)
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.decoding = decoding or Decoding()
+        self.model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(self.device).eval()
+        known = load_questions(folder)
+        self.questions = known.by_text
+        self.max_length = known.max_length or self.model.config.max_position_embeddings
+        self.encoder = self._encoder(self.max_length)
+        self.text_encoder = self._encoder(self.max_length - self.decoding.max_new_tokens)
+        self.label_sets = label_sets_of(self.questions, self.encoder)
+
+    @cached_property
+    def generator(self) -> Generator:
+        """Loaded when the first free text is asked for."""
+        llama = AutoModelForCausalLM.from_pretrained(self.folder, dtype=self.dtype).to(self.device)
+        return Generator(llama, self.tokenizer.pad_token_id, EOS_ID, self.decoding)
+
+    def answer(self, queries: Sequence[Query]) -> list[Answer]:
+        """One answer for each query, in order; none depends on the others."""
+        answers: dict[int, Answer] = {}
+        labelled = [place for place, query in enumerate(queries) if query.question in self.label_sets]
+        free = [place for place, query in enumerate(queries) if query.question not in self.label_sets]
+        for places, answered in ((labelled, self._choose), (free, self._write)):
+            answers |= zip(places, answered([queries[place] for place in places]), strict=True)
+        return [answers[place] for place in range(len(queries))]
+
+    def _choose(self, queries: list[Query]) -> list[Answer]:
+        """The likeliest label of each."""
+        sets = [self.label_sets[query.question] for query in queries]
+        rows = [
+            Row(query.nucleotides, labels.longest, query.question)
+            for query, labels in zip(queries, sets, strict=True)
+        ]
+        documents = self.encoder.encode(rows)
+        scores = self._scores(documents, [labels.tree for labels in sets])
+        return [
+            _refused(document) if isinstance(document, ValueError) else self._chosen(query, document, score)
+            for query, document, score in zip(queries, documents, scores, strict=True)
+        ]
+
+    def _chosen(self, query: Query, document: Document, scores: np.ndarray) -> Answer:
+        question = self.questions[query.question]
+        probabilities = normalised(scores, question.temperature)
+        labels = dict(zip(question.labels, probabilities.tolist(), strict=True))
+        text = max(labels, key=labels.__getitem__)
+        return Answer(text, labels[text], labels, scores, _notes(query, document))
+
+    def _write(self, queries: list[Query]) -> list[Answer]:
+        """Free text for each; prompts of like length are written together, so that little is padded."""
+        documents = self.text_encoder.encode(
+            [Row(query.nucleotides, "", query.question) for query in queries]
+        )
+        order = sorted(
+            (place for place, document in enumerate(documents) if isinstance(document, Document)),
+            key=lambda place: documents[place].answer_start,
+        )
+        answers = {place: _refused(d) for place, d in enumerate(documents) if isinstance(d, ValueError)}
+        for places in self._padded_batches(order, documents):
+            prompts = [_prompt(documents[place]) for place in places]
+            written = self.generator.generate(prompts)
+            trees = [LabelTree.of([ids]) for ids in written]
+            scores = self._scores([documents[place] for place in places], trees)
+            for place, ids, score in zip(places, written, scores, strict=True):
+                answers[place] = self._written(queries[place], documents[place], ids, float(score[0]))
+        return [answers[place] for place in range(len(queries))]
+
+    def _written(self, query: Query, document: Document, ids: list[int], score: float) -> Answer:
+        notes = _notes(query, document)
+        if query.question not in self.questions:
+            notes = (UNSEEN, *notes)
+        if ids[-1] != EOS_ID:
+            notes = (*notes, f"cut off after {len(ids)} tokens")
+        text = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        return Answer(text, float(np.exp(score)), notes=notes)
+
+    def _scores(self, documents: Sequence[Document | ValueError], trees: list[LabelTree]) -> list[np.ndarray]:
+        """Log-probabilities of each tree's labels; nothing for a document that does not fit."""
+        rows = {
+            place: ScoredRow(_prompt(document), tree)
+            for place, (document, tree) in enumerate(zip(documents, trees, strict=True))
+            if isinstance(document, Document)
+        }
+        places, scored = list(rows), list(rows.values())
+        scores = [np.empty(0)] * len(documents)
+        for batch in by_tokens(scored, self.tokens_per_batch):
+            found = label_log_probabilities(self.model, [scored[i] for i in batch], self.device)
+            for i, of_row in zip(batch, found, strict=True):
+                scores[places[i]] = of_row
+        return scores
+
+    def _padded_batches(self, order: list[int], documents: Sequence[Document]) -> Iterator[list[int]]:
+        """Places sorted by length, in batches whose padded size stays within the tokens of a batch."""
+        batch: list[int] = []
+        for place in order:
+            width = documents[place].answer_start + self.decoding.max_new_tokens
+            if batch and width * (len(batch) + 1) * self.decoding.beams > self.tokens_per_batch:
+                yield batch
+                batch = []
+            batch.append(place)
+        if batch:
+            yield batch
+
+    def _encoder(self, max_length: int) -> PromptEncoder:
+        backend = self.tokenizer.backend_tokenizer
+        return PromptEncoder(backend, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=max_length)
+
+
+def _prompt(document: Document) -> np.ndarray:
+    return np.array(document.input_ids[: document.answer_start], dtype=np.int64)
+
+
+def _refused(error: ValueError) -> Answer:
+    return Answer("", 0.0, refused=str(error))
+
+
+def _notes(query: Query, document: Document) -> tuple[str, ...]:
+    if not document.trimmed_bases:
+        return ()
+    return (f"only the first {document.bases} of {query.nucleotides.bases} bases fit",)

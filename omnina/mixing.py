@@ -1,0 +1,48 @@
+"""Several training tables in one run: how often the rows of each come up in an epoch.
+
+A table of n rows and weight w gets a share of w x n^(1/T) of an epoch's rows (T is the temperature; 1: by
+size, higher: small tables come up more often). No row is dropped: the epoch is as long as it takes to have
+every row at least once, so mixing only repeats rows.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def row_copies(
+    rows_by_table: Sequence[int], weights: Sequence[float], temperature: float, seed: int
+) -> np.ndarray | None:
+    """Row ids of an epoch, (copies,) int64, a row as often as it comes up; None if that is once for all.
+
+    Args:
+        rows_by_table: number of rows of each table, in the order of the row ids.
+        weights: one for each table.
+        temperature: at least 1.
+        seed: chooses the rows that are repeated once more than others of their table.
+
+    Raises ValueError for a number of weights that does not fit, or a weight or temperature out of range.
+    """
+    if len(weights) != len(rows_by_table):
+        raise ValueError(f"{len(weights)} train_weights for {len(rows_by_table)} tables; give one for each")
+    if min(weights) <= 0 or temperature < 1:
+        raise ValueError("train_weights must be above 0, and mixing_temperature at least 1")
+    sizes = np.maximum(rows_by_table, 1).astype(np.float64)
+    repeats = np.array(weights) * sizes ** (1 / temperature - 1)
+    repeats /= repeats.min()
+    if np.allclose(repeats, 1):
+        return None
+    generator = np.random.default_rng(seed)
+    starts = np.cumsum([0, *rows_by_table[:-1]])
+    tables = [
+        start + _repeated(rows, often, generator)
+        for start, rows, often in zip(starts, rows_by_table, repeats, strict=True)
+    ]
+    return np.concatenate(tables)
+
+
+def _repeated(rows: int, often: float, generator: np.random.Generator) -> np.ndarray:
+    """0..rows, each floor(often) times, and a random part of them once more."""
+    whole = int(often)
+    more = generator.permutation(rows)[: round((often - whole) * rows)]
+    return np.sort(np.concatenate([np.tile(np.arange(rows), whole), more]))

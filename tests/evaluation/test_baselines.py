@@ -1,0 +1,88 @@
+import random
+
+import numpy as np
+import pytest
+from Bio.Seq import reverse_complement
+from tables import random_dna
+
+from omnina.evaluation.baselines import fit_baselines
+from omnina.evaluation.overlap import part_overlap
+
+MOTIF = "GATTACAGAT"
+
+
+def rows_with_a_motif(count: int, seed: int) -> list[tuple[str, str]]:
+    """Sequences of 60 bases; those answered yes hold a motif somewhere."""
+    generator, rows = random.Random(seed), []
+    for index in range(count):
+        bases, at = random_dna(60, seed * 10_000 + index), generator.randrange(50)
+        has = index % 2 == 0
+        rows.append((bases[:at] + MOTIF + bases[at + 10 :] if has else bases, "yes" if has else "no"))
+    return rows
+
+
+def accuracy(prediction, answers: list[str]) -> float:
+    labels, probabilities = prediction
+    chosen = [labels[place] for place in probabilities.argmax(1)]
+    return np.mean([one == other for one, other in zip(chosen, answers, strict=True)])
+
+
+def test_k_mers_find_a_motif_and_nothing_in_shuffled_answers():
+    train, test = rows_with_a_motif(400, 1), rows_with_a_motif(200, 2)
+    cells, answers = [cell for cell, _ in test], [answer for _, answer in test]
+    assert accuracy(fit_baselines(train, cells)["k-mers"], answers) > 0.9
+    given = [answer for _, answer in train]
+    random.Random(0).shuffle(given)
+    shuffled = list(zip((cell for cell, _ in train), given, strict=True))
+    assert 0.35 < accuracy(fit_baselines(shuffled, cells)["k-mers"], answers) < 0.65
+
+
+def test_majority_gives_the_shares_of_training():
+    labels, probabilities = fit_baselines([("ACGT", "b"), ("AC", "a"), ("GT", "b")], ["A", "C"])["majority"]
+    assert labels == ["a", "b"]
+    np.testing.assert_allclose(probabilities, [[1 / 3, 2 / 3]] * 2)
+
+
+def test_one_class_leaves_only_the_majority():
+    assert list(fit_baselines([("ACGT", "a"), ("AC", "a")], ["A"])) == ["majority"]
+
+
+def test_positions_need_one_length():
+    train = [(f"{base}{random_dna(8, seed)}", str(base == "A")) for seed in range(60) for base in "AC"]
+    cells = ["A" + random_dna(8, 99), "C" + random_dna(8, 98)]
+    labels, probabilities = fit_baselines(train, cells)["positions"]
+    assert [labels[place] for place in probabilities.argmax(1)] == ["True", "False"]
+    assert "positions" not in fit_baselines(train, [*cells, "ACG"])
+
+
+def test_the_reverse_complement_rule():
+    train = []
+    for seed in range(50):
+        guide = random_dna(23, seed)
+        train.append((f"gRNA:{guide} targetRNA:{reverse_complement(guide)}", "False"))
+        train.append((f"gRNA:{guide} targetRNA:{random_dna(23, seed + 500)}", "True"))
+    guide = random_dna(23, 1000)
+    cells = [f"gRNA:{guide} targetRNA:{reverse_complement(guide)}", f"gRNA:{guide} targetRNA:{guide}"]
+    labels, probabilities = fit_baselines(train, cells)["reverse complement"]
+    assert labels == ["False", "True"]
+    assert probabilities.tolist() == [[1, 0], [0, 1]]
+
+
+@pytest.mark.parametrize("name", ["majority", "k-mers", "positions"])
+def test_probabilities_sum_to_one(name):
+    _, probabilities = fit_baselines(rows_with_a_motif(60, 1), [random_dna(60, 1)])[name]
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+
+
+def test_overlap_by_hand():
+    train = ["gRNA:AAC targetRNA:CCT", "gRNA:GGG targetRNA:TTT"]
+    test = ["gRNA:AAC targetRNA:AAA", "gRNA:ACA targetRNA:CCT", "gRNA:GTT targetRNA:CAC"]
+    guides, targets = part_overlap(train, test)
+    assert (guides.name, guides.rows, guides.exact, guides.reversed) == ("gRNA", 3, 1, 1)
+    assert (targets.name, targets.rows, targets.exact, targets.reversed) == ("targetRNA", 3, 1, 1)
+    assert targets.sentence().startswith("1 of 3 test rows' targetRNA stand in the training rows")
+
+
+def test_lone_sequences_overlap_whatever_their_case():
+    (entry,) = part_overlap(["acgtt"], ["ACGTT", "AACGU", "CCCCC"])
+    assert (entry.name, entry.rows, entry.exact, entry.reversed) == ("sequence", 3, 1, 1)

@@ -1,0 +1,143 @@
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from tables import random_dna
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from omnina.chunking import parse_cell
+from omnina.errors import UserError
+from omnina.inference.answer import UNSEEN, Answerer, Query
+from omnina.inference.generation import Decoding
+
+COLOUR, KIND, STORY = "Which colour?", "Which kind?", "What is it?"
+
+
+@pytest.fixture(scope="module")
+def answerer(checkpoint) -> Answerer:
+    return Answerer(checkpoint, decoding=Decoding(max_new_tokens=8))
+
+
+def queries(count: int = 6, question: str = COLOUR) -> list[Query]:
+    return [Query(parse_cell(random_dna(20 + 60 * seed, seed)), question) for seed in range(count)]
+
+
+def scored_by_llama(checkpoint, query: Query, labels: list[str]) -> np.ndarray:
+    """Log-probability of each full answer under transformers' Llama, from the chat template's prompt."""
+    model = AutoModelForCausalLM.from_pretrained(checkpoint).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    message = {"role": "user", "content": query.nucleotides.text, "question": query.question}
+    prompt = tokenizer.apply_chat_template([message])["input_ids"]
+    scores = []
+    for label in labels:
+        answer = [*tokenizer(f"{label} ", add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+        ids = torch.tensor([[*prompt, *answer]])
+        with torch.no_grad():
+            found = model(ids, use_cache=False).logits[0].double().log_softmax(-1)
+        scores.append(sum(found[len(prompt) - 1 + i, token].item() for i, token in enumerate(answer)))
+    return np.array(scores)
+
+
+def test_probabilities_are_those_of_the_full_answers_under_llama(answerer, checkpoint):
+    for query, answer in zip(queries(), answerer.answer(queries()), strict=True):
+        scores = scored_by_llama(checkpoint, query, list(answer.labels))
+        np.testing.assert_allclose(answer.log_probabilities, scores, atol=1e-5)
+        weights = np.exp(scores / 1.5)  # the temperature of the checkpoint's question
+        np.testing.assert_allclose(list(answer.labels.values()), weights / weights.sum(), atol=1e-5)
+
+
+def test_the_answer_is_the_likeliest_label_and_probabilities_sum_to_one(answerer):
+    for answer in answerer.answer(queries()):
+        assert sum(answer.labels.values()) == pytest.approx(1)
+        assert answer.probability == max(answer.labels.values()) == answer.labels[answer.text]
+
+
+def test_answers_do_not_depend_on_neighbours_or_batch_size(answerer, checkpoint):
+    mixed = [
+        query for trio in zip(queries(), queries(6, STORY), queries(6, KIND), strict=True) for query in trio
+    ]
+    together = answerer.answer(mixed)
+    small = Answerer(checkpoint, decoding=Decoding(max_new_tokens=8), tokens_per_batch=64).answer(mixed)
+    alone = [answerer.answer([query])[0] for query in mixed]
+    for one, other, single in zip(together, small, alone, strict=True):
+        assert one.text == other.text == single.text
+        assert one.probability == pytest.approx(other.probability, abs=1e-5)
+        assert one.probability == pytest.approx(single.probability, abs=1e-5)
+
+
+def test_a_question_with_one_label_gets_it_with_certainty(answerer):
+    (answer,) = answerer.answer(queries(1, KIND))
+    assert (answer.text, answer.probability) == ("only", 1.0)
+
+
+def test_a_question_unseen_in_training_is_answered_and_flagged(answerer):
+    (answer,) = answerer.answer(queries(1, "Where from?"))
+    assert UNSEEN in answer.notes
+    assert answer.labels is None
+    assert 0 < answer.probability <= 1
+
+
+def test_free_text_is_what_greedy_generation_gives(answerer, checkpoint):
+    model = AutoModelForCausalLM.from_pretrained(checkpoint).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    for query, answer in zip(queries(6, STORY), answerer.answer(queries(6, STORY)), strict=True):
+        message = {"role": "user", "content": query.nucleotides.text, "question": STORY}
+        prompt = tokenizer.apply_chat_template([message], return_tensors="pt")
+        ids = model.generate(**prompt, max_new_tokens=8, do_sample=False)[0, prompt["input_ids"].shape[1] :]
+        assert answer.text == tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize(
+    "decoding", [Decoding(8, beams=3), Decoding(8, sample=True, temperature=0.7, top_p=0.9)]
+)
+def test_beams_and_sampling_write_something(checkpoint, decoding):
+    answers = Answerer(checkpoint, decoding=decoding).answer(queries(3, STORY))
+    assert all(0 < answer.probability <= 1 for answer in answers)
+
+
+def test_bases_that_do_not_fit_are_noted(answerer):
+    (answer,) = answerer.answer([Query(parse_cell(random_dna(5000)), COLOUR)])
+    assert answer.text
+    assert answer.notes[0].startswith("only the first ")
+    assert answer.notes[0].endswith(" of 5000 bases fit")
+
+
+def test_a_question_longer_than_the_model_is_refused(answerer):
+    (answer,) = answerer.answer([Query(parse_cell("ACGT"), "why " * 300)])
+    assert not answer.text
+    assert "leave no room for the sequence" in answer.refused
+
+
+def test_an_unknown_folder(tmp_path):
+    with pytest.raises(UserError, match=r"no such checkpoint; 'bash finetune\.sh' makes it"):
+        Answerer(tmp_path / "finetune")
+
+
+def test_an_interrupted_runs_folder_names_the_checkpoint_in_it(checkpoint, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(checkpoint, run / "checkpoint-5")
+    (run / "checkpoint-5" / "trainer_state.json").write_text("{}")
+    with pytest.raises(
+        UserError, match=r"interrupted: the same command again finishes it, or use .*checkpoint-5"
+    ):
+        Answerer(run)
+    assert Answerer(run / "checkpoint-5").answer(queries(1))
+
+
+def test_an_interrupted_checkpoint_without_weights(checkpoint, tmp_path):
+    folder = tmp_path / "checkpoint-5"
+    shutil.copytree(checkpoint, folder)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="no whole model in it"):
+        Answerer(folder)
+
+
+def test_another_models_tokenizer(checkpoint, tmp_path):
+    folder = tmp_path / "mixed"
+    shutil.copytree(checkpoint, folder)
+    data = __import__("pathlib").Path(__file__).parents[2] / "data" / "tokenizer"
+    for name in ("tokenizer.json", "added_tokens.json", "tokenizer_config.json", "tokenizer.model"):
+        shutil.copy(data / name, folder / name)
+    with pytest.raises(UserError, match="does not belong to it"):
+        Answerer(folder)

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from omnina.errors import UserError
+from omnina.inference.questions import (
+    QUESTIONS_FILE,
+    Question,
+    Questions,
+    fit_temperature,
+    load_questions,
+    questions_of,
+    save_questions,
+)
+from omnina.inference.scoring import normalised
+
+
+def test_labels_are_the_different_training_answers_unless_given():
+    answers = {"a?": {"yes": 3, "no": 1}, "b?": None, "c?": {"x": 1}}
+    found = questions_of(answers, {"c?": ["y", "x"]})
+    assert found == {"a?": Question(["no", "yes"]), "b?": Question(None), "c?": Question(["x", "y"])}
+
+
+def test_labels_may_be_given_for_a_question_with_many_answers():
+    assert questions_of({"b?": None}, {"b?": ["x"]})["b?"].labels == ["x"]
+
+
+def test_labels_that_leave_out_a_training_answer_are_refused():
+    with pytest.raises(UserError, match="leave out 'yes'"):
+        questions_of({"a?": {"yes": 3, "no": 1}}, {"a?": ["no", "maybe"]})
+
+
+def test_labels_for_a_question_nobody_asks_are_refused():
+    with pytest.raises(UserError, match="'z\\?', which no training row asks"):
+        questions_of({"a?": {"yes": 3}}, {"z?": ["no"]})
+
+
+def test_the_fitted_temperature_is_the_one_that_the_answers_were_drawn_at():
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=(4000, 5)) * 4
+    for temperature in (0.5, 1.0, 2.5):
+        probabilities = normalised(scores, temperature)
+        gold = [generator.choice(5, p=row) for row in probabilities]
+        assert fit_temperature(list(scores), gold) == pytest.approx(temperature, rel=0.08)
+
+
+def test_no_row_leaves_probabilities_as_they_are():
+    assert fit_temperature([], []) == 1.0
+
+
+def test_saved_and_loaded_are_the_same(tmp_path):
+    questions = Questions({"a?": Question(["no", "jä"], 1.25), "b?": Question(None)}, 2048)
+    save_questions(questions, tmp_path)
+    assert load_questions(tmp_path) == questions
+
+
+def test_a_checkpoint_that_was_only_pretrained_has_no_questions(tmp_path):
+    assert load_questions(tmp_path) == Questions()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"by_text": {"a?": 3}, "max_length": 1}', "{}"])
+def test_a_broken_file_is_an_error(tmp_path, text):
+    (tmp_path / QUESTIONS_FILE).write_text(text)
+    with pytest.raises(UserError, match="fine-tune again"):
+        load_questions(tmp_path)
