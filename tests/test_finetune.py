@@ -1,7 +1,10 @@
 """From a pretrained checkpoint to answers and metrics, on tables whose answers can be learned."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ from omnina.tokenizer import load_tokenizer, save_tokenizer
 from omnina.tokenizer_training import train_tokenizer
 from omnina.trainer import OmniNATrainer
 
+ROOT = Path(__file__).parents[1]
 RICH, PART = "Is it rich in G and C?", "Which part is longer?"
 
 
@@ -199,6 +203,25 @@ def test_merged_adapters_equal_applied_ones(small_model, rows, collator):
     before = applied(**batch).loss
     after = lora.merged(applied)(**batch).loss
     torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
+
+
+def test_two_processes_answer_like_one(world, finished, tmp_path):
+    """MULTI_GPU is what gives two real processes where there is no GPU."""
+    folder = tmp_path / "two"
+    config = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "num_machines": 1}
+    config |= {"num_processes": 2, "machine_rank": 0, "mixed_precision": "no", "use_cpu": False}
+    (tmp_path / "accelerate.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file"]
+    command += [str(tmp_path / "accelerate.yaml"), "--main_process_port", "0", "-m", "omnina.finetune"]
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("ACCELERATE_")}
+    command += settings(world, folder)
+    done = subprocess.run(command, cwd=ROOT, env=inherited, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    records = [json.loads((path / "run.json").read_text()) for path in (finished, folder)]
+    one, two = (record["validation_at_end"] for record in records)
+    assert one.keys() == two.keys()
+    assert two["eval_loss"] == pytest.approx(one["eval_loss"], abs=2e-3)
+    assert two["eval_brier"] == pytest.approx(one["eval_brier"], abs=2e-3)
 
 
 def test_early_stopping_stops(world, tmp_path):

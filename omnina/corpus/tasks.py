@@ -1,14 +1,14 @@
 """Questions with known answers, from the records of the example: the fine-tuning tables.
 
-Three questions: the phylum and the class of a 16S gene, read from its bases 301 to 900 (around the variable
-regions 3 to 5 that amplicon studies sequence), and whether a stretch of the genome codes for a protein. For
+Three questions: the phylum and the class of a 16S gene, read from its bases 301 to 600 (around the variable
+regions 3 and 4 that amplicon studies sequence), and whether a stretch of the genome codes for a protein. For
 the last, windows are cut INSIDE coding sequences, without their first and last codon, at a
 random phase and on a random strand, against intergenic windows of the same lengths: a coding sequence that
 begins with its start codon would be told by its first three letters.
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from Bio.SeqRecord import SeqRecord
 from omnina.corpus import genome, rrna16s
 from omnina.corpus.entry import Entry, checked_bases
 from omnina.corpus.example import RECORD_FILES, Example, csv_line
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.selection import seeded_key, strand_free
 
 PHYLUM = "Which phylum is this 16S ribosomal RNA gene from?"
 CLASS = "Which class is this 16S ribosomal RNA gene from?"
 CODING = "Does this sequence code for a protein?"
 RANKS = {PHYLUM: 1, CLASS: 2}  # places in a lineage that starts with the domain
-AMPLICON = slice(300, 900)  # of a 16S gene: shorter rows, so more genera in a table of a given size
+AMPLICON = slice(300, 600)  # of a 16S gene: shorter rows, so more genera in a table of a given size
 LONGEST_WINDOW, SHORTEST_WINDOW = 300, 200  # bases
 CODON = 3
 TASK_FILES = {"train": "finetune_train_example.csv", "val": "finetune_val_example.csv"}
@@ -61,7 +61,8 @@ def make_tasks(example: Example, records: Path, output: Path, seed: int) -> dict
     for split, budgets in TASK_BUDGETS.items():
         tables[split] = []
         for question, budget in budgets.items():
-            pool = [row for row in questions[question] if (row.group in example.held_out) == (split == "val")]
+            usable = distinct(questions[question])
+            pool = [row for row in usable if (row.group in example.held_out) == (split == "val")]
             tables[split] += _sample(pool, budget, seed)
         tables[split].sort(key=lambda row: seeded_key(seed, row.name))
         lines = [TASK_COLUMNS, *(row.cells for row in tables[split])]
@@ -69,8 +70,17 @@ def make_tasks(example: Example, records: Path, output: Path, seed: int) -> dict
     return tables
 
 
+def distinct(rows: Sequence[TaskRow]) -> list[TaskRow]:
+    """Each stretch once, on either strand, and none that several genera or contigs share."""
+    groups: dict[str, set[str]] = {}
+    for row in rows:
+        groups.setdefault(strand_free(row.sequence), set()).add(row.group)
+    first = {strand_free(row.sequence): row for row in reversed(rows)}
+    return [row for bases, row in reversed(first.items()) if len(groups[bases]) == 1]
+
+
 def lineage_rows(entries: Iterable[Entry], question: str) -> Iterator[TaskRow]:
-    """One row per 16S gene of 900 bases or more: its name at the question's rank, as the file writes it."""
+    """One row per 16S gene of 600 bases or more: its name at the question's rank, as the file writes it."""
     for entry in entries:
         if entry.source == rrna16s.SOURCE and len(entry.sequence) >= AMPLICON.stop:
             answer = entry.lineage[RANKS[question]]

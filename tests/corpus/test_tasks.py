@@ -8,13 +8,16 @@ from Bio.SeqRecord import SeqRecord
 
 from omnina.corpus import genome, rrna16s
 from omnina.corpus.example import RECORD_FILES
+from omnina.corpus.selection import strand_free
 from omnina.corpus.tasks import (
     CLASS,
     CODING,
     PHYLUM,
     TASK_COLUMNS,
     TASK_FILES,
+    TaskRow,
     coding_rows,
+    distinct,
     intergenic_windows,
     lineage_rows,
 )
@@ -49,12 +52,12 @@ def test_a_gap_of_199_bases_is_no_window():
     assert list(intergenic_windows(contig)) == []
 
 
-def test_16s_rows_are_bases_301_to_900_of_genes_that_reach_so_far(data):
+def test_16s_rows_are_bases_301_to_600_of_genes_that_reach_so_far(data):
     entries = list(rrna16s.read_rrna16s(data / "records" / RECORD_FILES[rrna16s.SOURCE]))
     rows = list(lineage_rows(entries, CLASS))
-    assert len(rows) == sum(len(entry.sequence) >= 900 for entry in entries)
-    assert all(len(row.sequence) == 600 for row in rows)
-    assert rows[0].sequence == entries[0].sequence[300:900]
+    assert len(rows) == sum(len(entry.sequence) >= 600 for entry in entries)
+    assert all(len(row.sequence) == 300 for row in rows)
+    assert rows[0].sequence == entries[0].sequence[300:600]
     assert rows[0].response == entries[0].lineage[2]
 
 
@@ -91,13 +94,27 @@ def test_windows_of_both_answers_have_the_same_lengths_and_strands(contigs, tmp_
 def test_no_genus_and_no_contig_is_on_both_sides(tables, contigs, data, tmp_path):
     entries = rrna16s.read_rrna16s(data / "records" / RECORD_FILES[rrna16s.SOURCE])
     groups: dict[str, set[str]] = {}
-    for row in lineage_rows(entries, PHYLUM):
-        groups.setdefault(row.sequence, set()).add(row.group)
-    for row in coding_rows(contigs, tmp_path, seed=0):
+    for row in [*lineage_rows(entries, PHYLUM), *coding_rows(contigs, tmp_path, seed=0)]:
         groups.setdefault(row.sequence, set()).add(row.group)
     sides = {split: set().union(*(groups[row["sequence"]] for row in rows)) for split, rows in tables.items()}
-    assert len(sides["train"]) > 200 < len(sides["train"]) + len(sides["val"])
+    assert min(map(len, sides.values())) > 100
     assert not sides["train"] & sides["val"]
+
+
+def test_no_stretch_is_on_both_sides_on_either_strand(tables):
+    train = {strand_free(row["sequence"]) for row in tables["train"]}
+    assert not train & {strand_free(row["sequence"]) for row in tables["val"]}
+
+
+def test_equal_stretches_count_once_and_shared_ones_not_at_all():
+    rows = [
+        TaskRow("AACG", "?", "x", "one", "a"),
+        TaskRow("CGTT", "?", "x", "one", "b"),  # the reverse complement of the first
+        TaskRow("GGG", "?", "x", "one", "c"),
+        TaskRow("CCC", "?", "y", "two", "d"),
+        TaskRow("TTA", "?", "y", "two", "e"),
+    ]
+    assert [row.name for row in distinct(rows)] == ["a", "e"]
 
 
 def test_no_validation_stretch_of_the_genome_was_pretrained_on(tables, data):
