@@ -11,7 +11,7 @@ from transformers import set_seed
 
 from omnina.command import run_command
 from omnina.config import FinetuneSettings, parse_run
-from omnina.evaluation.run import finish_finetuning
+from omnina.evaluation.run import finish_finetuning, is_evaluated
 from omnina.lora import LoRA
 from omnina.sampling_table import print_sampling
 from omnina.stage import prepare
@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> None:
     stage = prepare(run, args)
     print_sampling(stage)
     adapters = LoRA(run.lora_rank, run.lora_alpha, args.seed) if run.lora_rank else None
-    if train(stage, adapters) and stage.is_main:
+    trained = train(stage, adapters)
+    if stage.is_main and (trained or not is_evaluated(stage.folder)):
         finish_finetuning(stage.folder, run.validation_files, run.train_files, run.tokens_per_device)
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerFast, Trainer, TrainerCallback
+from transformers import PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from omnina.answer_validation import AnswerValidation
 from omnina.errors import UserError
@@ -89,6 +90,14 @@ class OmniNATrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self._clock.pause(time.perf_counter() - began)
         return metrics
+
+    def load_end(self, checkpoint: Path) -> None:
+        """The state and the weights that ``train`` would have left after the step of this checkpoint."""
+        self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
+            self._load_best_model()
+        else:
+            self._load_from_checkpoint(str(checkpoint))
 
     def _answer_metrics(self, model: torch.nn.Module) -> dict[str, float]:
         args = self.args

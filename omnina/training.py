@@ -63,7 +63,10 @@ def train(stage: Stage, adapters: Adapters | None = None) -> bool:
         (folder / RECORD_FILE).unlink(missing_ok=True)  # of an earlier end, if the run goes on from there
     trainer = make_trainer(stage, adapters, first_step)
     began = time.perf_counter()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if first_step < args.max_steps:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    else:  # killed after the last step: one more would follow
+        trainer.load_end(checkpoint)
     seconds = time.perf_counter() - began
     metrics = trainer.evaluate()
     if adapters:

@@ -11,7 +11,7 @@ from pathlib import Path
 from omnina.command import run_command
 from omnina.config import read_yaml
 from omnina.evaluation.evaluate import read_asked_rows
-from omnina.evaluation.run import evaluate_checkpoint
+from omnina.evaluation.run import EVALUATION_FOLDER, evaluate_checkpoint
 from omnina.inference.answer import TOKENS_PER_BATCH, Answerer
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     rows = read_asked_rows(arguments.input)
     tables = arguments.train_files or training_tables(arguments.checkpoint)
     train_rows = read_asked_rows(tables) if tables else []
-    output = arguments.output or arguments.checkpoint / "evaluation"
+    output = arguments.output or arguments.checkpoint / EVALUATION_FOLDER
     print(evaluate_checkpoint(answerer, rows, train_rows, output))
     print(f"Figures and plots are in {output}.")
 

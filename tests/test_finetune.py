@@ -181,6 +181,25 @@ def test_killed_and_run_again_gives_the_same_weights(world, finished, tmp_path, 
     assert all(torch.equal(tensor, weights(finished)[name]) for name, tensor in weights(folder).items())
 
 
+@pytest.mark.parametrize("place", ["omnina.training.finish", "omnina.finetune.finish_finetuning"])
+def test_killed_after_the_last_step_the_end_is_made_up_for(world, finished, tmp_path, monkeypatch, place):
+    def dying(*_):
+        raise Killed
+
+    folder = tmp_path / "killed"
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(place, dying)
+        finetune.main(settings(world, folder))
+    finetune.main(settings(world, folder))
+    assert json.loads((folder / "run.json").read_text())["steps"] == 12
+    assert all(torch.equal(tensor, weights(finished)[name]) for name, tensor in weights(folder).items())
+    both = [
+        json.loads((path / "evaluation" / "metrics.json").read_text())["results"]
+        for path in (folder, finished)
+    ]
+    assert both[0] == both[1]
+
+
 def test_lora_leaves_a_merged_plain_model(world, tmp_path):
     folder = tmp_path / "lora"
     finetune.main(settings(world, folder, lora_rank=4))

@@ -32,6 +32,7 @@ from omnina.inference.scoring import normalised
 from omnina.table import expand_paths, read_rows
 
 MODEL = "OmniNA"
+METRICS_FILE = "metrics.json"
 ROWS_PER_CALL = 256
 
 
@@ -148,14 +149,16 @@ def write_evaluation(found: Evaluation, output: Path, notes: Sequence[str]) -> s
     sentences = [*notes, *found.overlap]
     text = markdown_table(found.results) + "\n" + "".join(f"- {sentence}\n" for sentence in sentences)
     (output / "metrics.md").write_text(text, encoding="utf-8")
-    record = {"results": found.results, "notes": sentences}
-    (output / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     _write_csv(output / "metrics.csv", csv_rows(found.results))
     _write_csv(output / "classes.csv", found.classes)
     for question, systems in found.scored.items():
         baselines = {name: scored for name, scored in systems.items() if name != MODEL}
         stem = re.sub(r"\W+", "_", question).strip("_")[:60]
         plot_question(systems[MODEL], question, output, stem, baselines)
+    record = {"results": found.results, "notes": sentences}
+    (output / METRICS_FILE).write_text(
+        json.dumps(record, indent=2) + "\n", encoding="utf-8"
+    )  # last: the evaluation is whole
     return text
 
 

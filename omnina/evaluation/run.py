@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omnina.evaluation.evaluate import (
+    METRICS_FILE,
     AskedRow,
     answer_rows,
     calibrated,
@@ -14,6 +15,7 @@ from omnina.evaluation.evaluate import (
 from omnina.inference.answer import Answerer
 from omnina.inference.questions import Questions, save_questions
 
+EVALUATION_FOLDER = "evaluation"
 FITTED = (
     "temperatures were fitted on these same validation rows, one number a question, which flatters the "
     "calibration error a little"
@@ -30,8 +32,13 @@ def finish_finetuning(
     questions = calibrated(Questions(answerer.questions, answerer.max_length), rows, answers)
     save_questions(questions, folder)
     found = evaluate(questions.by_text, rows, answers, read_asked_rows(train_files))
-    print(write_evaluation(found, folder / "evaluation", [FITTED]))
-    print(f"Figures and plots are in {folder / 'evaluation'}.")
+    print(write_evaluation(found, folder / EVALUATION_FOLDER, [FITTED]))
+    print(f"Figures and plots are in {folder / EVALUATION_FOLDER}.")
+
+
+def is_evaluated(folder: Path) -> bool:
+    """Whether the evaluation at the end of a run was written."""
+    return (folder / EVALUATION_FOLDER / METRICS_FILE).is_file()
 
 
 def evaluate_checkpoint(
