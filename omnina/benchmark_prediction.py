@@ -28,9 +28,9 @@ class Baseline:
     tokenizer: PreTrainedTokenizerBase
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device) -> "Baseline":
-        """The checkpoint, in float32 as ours."""
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).to(device).eval()
+    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> "Baseline":
+        """The checkpoint, in the same dtype as ours."""
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
         return cls(model, AutoTokenizer.from_pretrained(folder))
 
     @torch.no_grad()
@@ -65,7 +65,7 @@ def measure_prediction(
     answerer: Answerer, queries: Sequence[Query], batch_rows: int, name: str
 ) -> list[dict]:
     """Figures as rows ``{work, metric, ours, baseline, ratio}``; every query's question has a label set."""
-    baseline = Baseline.load(answerer.folder, answerer.device)
+    baseline = Baseline.load(answerer.folder, answerer.device, answerer.dtype)
     sets = [answerer.label_sets[query.question] for query in queries]
     longest = max(len(ids) for labels in sets for ids in labels.ids)
     batches = [queries[start : start + batch_rows] for start in range(0, len(queries), batch_rows)]

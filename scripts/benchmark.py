@@ -21,7 +21,7 @@ from omnina.chunking import parse_cell
 from omnina.command import run_command
 from omnina.errors import UserError
 from omnina.evaluation.evaluate import read_asked_rows
-from omnina.inference.answer import Answerer, Query
+from omnina.inference.answer import DTYPES, Answerer, Query
 from omnina.run_folder import hardware
 from omnina.table import expand_paths
 
@@ -43,6 +43,7 @@ def parse_arguments() -> argparse.Namespace:
     predict = commands.add_parser("predict", allow_abbrev=False)
     predict.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
     predict.add_argument("--input", required=True, help="table with sequence, question, response")
+    predict.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of both sides")
     predict.add_argument("--rows", type=int, default=128, help="rows answered, evenly from the table")
     predict.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a batch")
     for command in commands.choices.values():
@@ -65,7 +66,7 @@ def training_figures(arguments: argparse.Namespace) -> list[list[dict]]:
 
 def prediction_figures(arguments: argparse.Namespace) -> list[list[dict]]:
     """Figures of answering, for each number of rows a batch."""
-    answerer = Answerer(arguments.checkpoint)
+    answerer = Answerer(arguments.checkpoint, dtype=DTYPES[arguments.dtype])
     rows = [row for row in read_asked_rows(arguments.input) if row.question in answerer.label_sets]
     if not rows:
         raise UserError(
@@ -73,8 +74,9 @@ def prediction_figures(arguments: argparse.Namespace) -> list[list[dict]]:
         )
     chosen = rows[:: max(1, len(rows) // arguments.rows)][: arguments.rows]
     queries = [Query(parse_cell(row.cell), row.question) for row in chosen]
+    name = f"{arguments.checkpoint.name}, {arguments.dtype}"
     return [
-        measure_prediction(answerer, queries, size, f"{arguments.checkpoint.name}, {size} rows a batch")
+        measure_prediction(answerer, queries, size, f"{name}, {size} rows a batch")
         for size in arguments.batch_rows
     ]
 

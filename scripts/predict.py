@@ -11,15 +11,11 @@ again goes on where a killed one stopped.
 import argparse
 from pathlib import Path
 
-import torch
-
 from omnina.command import run_command
-from omnina.inference.answer import TOKENS_PER_BATCH, Answerer
+from omnina.inference.answer import DTYPES, TOKENS_PER_BATCH, Answerer
 from omnina.inference.generation import Decoding
 from omnina.inference.prediction import PredictionOptions, Predictor
 from omnina.inference.queries import QueryFile
-
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 def parse_arguments() -> argparse.Namespace:

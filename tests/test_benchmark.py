@@ -3,10 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from tables import random_dna
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from omnina.benchmark import Work, markdown_table, measure_training, padded_batch, training_flops
+from omnina.benchmark_prediction import measure_prediction
+from omnina.chunking import parse_cell
+from omnina.inference.answer import Answerer, Query
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,3 +64,12 @@ def test_figures_of_a_small_model_are_complete(tmp_path):
     assert all(row["ours"] > 0 and row["baseline"] > 0 for row in rows.values())
     assert set(rows["bases/s"]) == {"work", "metric", "ours", "baseline", "ratio"}
     assert markdown_table(list(rows.values())).count("\n|") == len(rows) + 2
+
+
+def test_prediction_agrees_with_llama_whatever_the_batch(checkpoint):
+    answerer = Answerer(checkpoint)
+    queries = [Query(parse_cell(random_dna(20 + 30 * seed, seed)), "Which colour?") for seed in range(6)]
+    rows = {row["metric"]: row for row in measure_prediction(answerer, queries, 3, "small")}
+    assert rows["same answer as exhaustive scoring by Llama"]["ours"] == 1
+    assert rows["rows/s, against batched generate"]["ratio"] > 0
+    assert rows["rows/s, against generate row by row"]["ratio"] > 0

@@ -25,6 +25,7 @@ from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 TOKENS_PER_BATCH = 8192
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 UNSEEN = "question not in training"
 
 
