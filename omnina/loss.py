@@ -46,7 +46,9 @@ class _FusedCrossEntropy(torch.autograd.Function):
         cast_states, cast_weight = _in_matmul_dtype(states, weight)
         total = torch.zeros((), device=states.device)
         grad_states = torch.empty_like(cast_states) if with_gradient else None
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if with_gradient else None
+        grad_weight = (
+            None  # as large as the vocabulary: made by the first chunk, not filled with zeros before
+        )
         start = 0
         for chunk, wanted in _chunks(cast_states, targets):
             logits = F.linear(chunk, cast_weight).float()  # (chunk, V)
@@ -55,9 +57,11 @@ class _FusedCrossEntropy(torch.autograd.Function):
             if with_gradient:
                 slope = _logit_gradient(logits, normaliser, wanted).to(chunk.dtype)  # (chunk, V)
                 grad_states[start : start + len(chunk)] = slope @ cast_weight
-                grad_weight += slope.T @ chunk
+                product = slope.T @ chunk  # (V, H)
+                grad_weight = product.float() if grad_weight is None else grad_weight.add_(product)
             start += len(chunk)
         if with_gradient:
+            grad_weight = torch.zeros_like(weight) if grad_weight is None else grad_weight
             ctx.save_for_backward(grad_states.to(states.dtype), grad_weight.to(weight.dtype))
         return total
 

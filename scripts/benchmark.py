@@ -2,7 +2,7 @@
 
     python scripts/benchmark.py train --input data/pretrain_val_example.csv \\
         --model_config configs/model/omnina-66m.yaml --dtype bf16 --json output/benchmark.json
-    python scripts/benchmark.py finetune --input data/finetune_val_example.csv \\
+    python scripts/benchmark.py finetune --input data/finetune_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
 
