@@ -73,7 +73,7 @@ class QueryFile:
         try:
             with _opened(self.path) as stream:
                 for number, (title, sequence) in enumerate(SimpleFastaParser(stream), 1):
-                    name, _, description = title.partition(" ")
+                    name, description = (*title.split(maxsplit=1), "", "")[:2]  # spaces or tabs
                     yield InputRow(number, (name, description, sequence), sequence, self.question)
         except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise UserError(

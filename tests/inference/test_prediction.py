@@ -102,20 +102,33 @@ def test_a_killed_run_goes_on_where_it_stopped(answerer, table, tmp_path, monkey
 
 
 def test_the_unfinished_output_of_another_command_is_not_continued(answerer, table, tmp_path, monkeypatch):
-    predictor = Predictor(answerer, QueryFile(table, None), tmp_path / "a.csv", PredictionOptions())
-    monkeypatch.setattr(predictor.output.__class__, "rename", lambda *_: None)
-    predictor.run()
-    predictor.journal.write_text(predictor.journal.read_text() if predictor.journal.exists() else "")
+    monkeypatch.setattr(prediction, "ROWS_PER_WRITE", 4)
+    source, output = QueryFile(table, None), tmp_path / "answers.csv"
+    predictor, calls = Predictor(answerer, source, output, PredictionOptions()), []
+
+    def dying(rows):
+        calls.append(rows)
+        if len(calls) == 3:
+            raise Killed
+        return Predictor._answers(predictor, rows)
+
+    monkeypatch.setattr(predictor, "_answers", dying)
+    with pytest.raises(Killed):
+        predictor.run()
+    other = Predictor(answerer, source, output, PredictionOptions(min_probability=0.5))
+    with pytest.raises(UserError, match="the unfinished output of another command"):
+        other.run()
 
 
 def test_fasta_takes_one_question_for_all(answerer, tmp_path):
     path = tmp_path / "genes.fasta.gz"
     with gzip.open(path, "wt") as stream:
-        stream.write(">g1 first gene\nACGT\nacgu\n>g2\nTTTT\n")
+        stream.write(">g1\tfirst gene\nACGT\nacgu\n>g2\nTTTT\n>\nCC\n")
     answers = predict(answerer, path, tmp_path / "answers.csv", question=COLOUR)
     assert [(row["id"], row["description"], row["sequence"]) for row in answers] == [
         ("g1", "first gene", "ACGTacgu"),
         ("g2", "", "TTTT"),
+        ("", "", "CC"),
     ]
 
 
