@@ -94,6 +94,8 @@ class OmniNATrainer(Trainer):
     def load_end(self, checkpoint: Path) -> None:
         """The state and the weights that ``train`` would have left after the step of this checkpoint."""
         self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        # Opens the logs; TensorBoard's would else go to the working directory.
+        self.control = self.callback_handler.on_train_begin(self.args, self.state, self.control)
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             self._load_best_model()
         else:
