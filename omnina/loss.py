@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK_TOKENS = 512  # 512 x 32,001 float32 logits = 66 MB
+FEW_TOKENS = CHUNK_TOKENS // 2  # below, autograd's own copies of the logits are no larger than a chunk
 
 
 def fused_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -22,6 +23,9 @@ def fused_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tens
         weight: (V, H), the output embedding.
         targets: (S,) int64, each below V.
     """
+    if len(targets) <= FEW_TOKENS:  # answers: passes over the (V, H) gradient would cost more than the logits
+        logits = F.linear(*_in_matmul_dtype(states, weight))  # (S, V)
+        return F.cross_entropy(logits.float(), targets, reduction="sum")
     return _FusedCrossEntropy.apply(states, weight, targets)
 
 
@@ -46,9 +50,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         cast_states, cast_weight = _in_matmul_dtype(states, weight)
         total = torch.zeros((), device=states.device)
         grad_states = torch.empty_like(cast_states) if with_gradient else None
-        grad_weight = (
-            None  # as large as the vocabulary: made by the first chunk, not filled with zeros before
-        )
+        grad_weight = None  # (V, H) is large: made by the first chunk, not filled with zeros before
         start = 0
         for chunk, wanted in _chunks(cast_states, targets):
             logits = F.linear(chunk, cast_weight).float()  # (chunk, V)
@@ -61,7 +63,6 @@ class _FusedCrossEntropy(torch.autograd.Function):
                 grad_weight = product.float() if grad_weight is None else grad_weight.add_(product)
             start += len(chunk)
         if with_gradient:
-            grad_weight = torch.zeros_like(weight) if grad_weight is None else grad_weight
             ctx.save_for_backward(grad_states.to(states.dtype), grad_weight.to(weight.dtype))
         return total
 

@@ -11,41 +11,21 @@ Letters in shapes:
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention.varlen import varlen_attn
 from transformers import GenerationConfig, LlamaConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import CausalLMOutput
 
+from omnina.attention import Attend, Documents, Grid, attend_per_document, attend_varlen
 from omnina.loss import fused_cross_entropy, token_cross_entropy
 
 Attention = Literal["per_document", "varlen"]
 IGNORED_LABEL = -100
-
-
-@dataclass(frozen=True)
-class Documents:
-    """Where the documents of a flat batch begin and end, the rotations of its positions, who sees whom.
-
-    Computed once per forward and shared by all layers.
-    """
-
-    boundaries: Tensor  # (documents + 1,) int32, in tokens
-    lengths: list[int]  # tokens of each; empty where the kernel reads the boundaries itself
-    longest: int
-    cos: Tensor  # (T, 1, D) float32
-    sin: Tensor  # (T, 1, D) float32
-    attend: "Attend"
-
-
-Attend = Callable[[Tensor, Tensor, Tensor, Documents], Tensor]  # (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)
 
 
 class RMSNorm(nn.Module):
@@ -111,9 +91,11 @@ class DecoderLayer(GradientCheckpointingLayer):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def forward(self, x: Tensor, documents: Documents) -> Tensor:
-        """(T, H) -> (T, H)."""
+    def forward(self, x: Tensor, documents: Documents, wanted: Tensor | None = None) -> Tensor:
+        """(T, H) -> (T, H), or (S, H) of the wanted tokens, (S,), alone."""
         x = x + self.self_attn(self.input_layernorm(x), documents)
+        if wanted is not None:
+            x = x.index_select(0, wanted)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -146,27 +128,33 @@ class OmniNAModel(OmniNAPreTrainedModel):
         position_ids: Tensor,
         cu_seq_lens: Tensor,
         longest: int,
+        wanted: Tensor | None = None,
         attend: Attend | None = None,
     ) -> Tensor:
-        """Final hidden states.
+        """Final hidden states, of the wanted tokens alone: the last layer computes no others'.
 
         Args:
             input_ids, position_ids: (1, T) int64.
             cu_seq_lens: (documents + 1,) int32, where each document begins, and T.
             longest: an upper bound of the documents' lengths, in tokens.
+            wanted: (S,) int64 places in the batch; None: all of them.
             attend: who sees whom, if not causally within each document.
 
-        Returns: (T, H).
+        Returns: (S, H).
         """
         cos, sin = rotary_tables(position_ids[0], self.config)
-        varlen = self.attention == "varlen" and attend is None
-        lengths = [] if varlen else cu_seq_lens.diff().tolist()
-        attend = attend or (_attend_varlen if varlen else _attend_per_document)
-        documents = Documents(cu_seq_lens, lengths, longest, cos, sin, attend)
+        if attend is not None:
+            documents = Documents(cu_seq_lens, longest, cos, sin, attend)
+        elif self.attention == "varlen":
+            documents = Documents(cu_seq_lens, longest, cos, sin, attend_varlen)
+        else:
+            grid = Grid.of_documents(cu_seq_lens.diff().cpu().numpy(), input_ids.device)
+            documents = Documents(cu_seq_lens, longest, cos, sin, attend_per_document, grid)
         x = self.embed_tokens(input_ids[0])  # (T, H)
-        for layer in self.layers:
+        *layers, last = self.layers
+        for layer in layers:
             x = layer(x, documents)
-        return self.norm(x)
+        return self.norm(last(x, documents, wanted))
 
 
 class OmniNAForCausalLM(OmniNAPreTrainedModel):
@@ -217,26 +205,23 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         Returns: ``loss``, a float32 scalar in nats per token; (T,) with 0 where unsupervised if
             ``per_token``; (E,) nats if ``scored``, without gradient; or ``logits`` (1, T, V).
         """
-        hidden = self.model(input_ids, position_ids, cu_seq_lens_q, max_length_q, attend)
+        batch = (input_ids, position_ids, cu_seq_lens_q, max_length_q)
         if scored is not None:
             places, tokens = scored
-            return CausalLMOutput(loss=token_cross_entropy(hidden[places], self.lm_head.weight, tokens))
+            wanted, of_place = places.unique(return_inverse=True)  # several tokens may be tried at one place
+            states = self.model(*batch, wanted, attend)[of_place]
+            return CausalLMOutput(loss=token_cross_entropy(states, self.lm_head.weight, tokens))
         if labels is None:
-            return CausalLMOutput(logits=self.lm_head(hidden)[None])
+            return CausalLMOutput(logits=self.lm_head(self.model(*batch, attend=attend))[None])
+        wanted, targets = _supervised(labels)
+        states = self.model(*batch, wanted, attend)
         if per_token:
-            return CausalLMOutput(loss=self._token_losses(hidden, labels))
-        states, targets = _supervised(hidden, labels)
+            losses = torch.zeros(labels.shape[1], device=labels.device)
+            losses[wanted + 1] = token_cross_entropy(states, self.lm_head.weight, targets)
+            return CausalLMOutput(loss=losses)
         total = fused_cross_entropy(states, self.lm_head.weight, targets)
         count = targets.numel() if num_items_in_batch is None else num_items_in_batch
         return CausalLMOutput(loss=total / (count if count else 1))
-
-    def _token_losses(self, hidden: Tensor, labels: Tensor) -> Tensor:
-        """Negative log-likelihood of each label, nats: (T, H), (1, T) -> (T,) float32."""
-        losses = torch.zeros(labels.shape[1], device=hidden.device)
-        states, targets = _supervised(hidden, labels)
-        positions = (labels[0] != IGNORED_LABEL).nonzero()[:, 0]
-        losses[positions] = token_cross_entropy(states, self.lm_head.weight, targets)
-        return losses
 
     def compile_layers(self) -> None:
         """torch.compile each layer in place; parameter names stay as they are."""
@@ -279,33 +264,11 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return (x * cos + turned * sin).to(x.dtype)
 
 
-def _attend_varlen(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
-    """FlashAttention over all documents at once; (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
-    ends, longest = documents.boundaries, documents.longest
-    grouped = query.shape[1] != key.shape[1]
-    causal = (-1, 0)  # any key to the left, none to the right; varlen_attn's default is full attention
-    return varlen_attn(
-        query, key, value, ends, ends, longest, longest, window_size=causal, enable_gqa=grouped
-    )
-
-
-@torch.compiler.disable  # the lengths differ in every batch: compiled, each would be a new graph
-def _attend_per_document(query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
-    """SDPA on one document after the other; (T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
-    grouped = query.shape[1] != key.shape[1]
-    pieces = [tensor.transpose(0, 1).split(documents.lengths, 1) for tensor in (query, key, value)]
-    attended = [  # (N, document, D) each
-        F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=True, enable_gqa=grouped)[0]
-        for q, k, v in zip(*pieces, strict=True)
-    ]
-    return torch.cat(attended, dim=1).transpose(0, 1)
-
-
-def _supervised(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """States that predict a label, and the labels: (T, H), (1, T) -> (S, H), (S,)."""
+def _supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Places whose states predict a label, and the labels: (1, T) -> (S,), (S,)."""
     targets = labels[0, 1:]  # the state at t predicts the token at t + 1
-    positions = (targets != IGNORED_LABEL).nonzero()[:, 0]
-    return hidden.index_select(0, positions), targets[positions]
+    places = (targets != IGNORED_LABEL).nonzero()[:, 0]
+    return places, targets[places]
 
 
 def _check_supported(config: LlamaConfig) -> None:

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from omnina.attention import Documents, Grid, attend, like_lengths
 from omnina.inference.label_tree import LabelTree
-from omnina.model import Documents
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def label_log_probabilities(
         cu_seq_lens_k=boundaries,
         max_length_q=max(lengths),
         max_length_k=max(lengths),
-        attend=_BranchedAttention(rows, device),
+        attend=_BranchedAttention(rows, starts[:-1], device),
         scored=(torch.from_numpy(np.concatenate(places)).to(device), torch.from_numpy(edges).to(device)),
     ).loss
     ends = np.cumsum([len(row.tree.edge_tokens) for row in rows])[:-1]
@@ -89,34 +88,66 @@ def by_tokens(rows: Sequence[ScoredRow], tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Rows with one tree and prompts of like length, side by side."""
+
+    width: int  # of the longest prompt; each row's nodes stand behind it
+    sees: Tensor  # (rows, 1, nodes, width + nodes) bool
+
+
 class _BranchedAttention:
     """Causal attention within a prompt; each node of its tree sees the prompt and its own way."""
 
-    def __init__(self, rows: Sequence[ScoredRow], device: torch.device) -> None:
-        self.prompts = [len(row.prompt) for row in rows]
-        masks = {id(row.tree): torch.from_numpy(row.tree.sees).to(device) for row in rows}
-        self.sees = [masks[id(row.tree)] for row in rows]
+    def __init__(self, rows: Sequence[ScoredRow], starts: np.ndarray, device: torch.device) -> None:
+        prompts = np.array([len(row.prompt) for row in rows])
+        rectangles, self.groups = [], []
+        for members in _side_by_side(rows, prompts):
+            tree = rows[members[0]].tree
+            rectangles.append(_rectangle(starts[members], prompts[members], len(tree)))
+            self.groups.append(_group(prompts[members], tree, device))
+        self.grid = Grid.of(rectangles, device)
 
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
         """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
-        pieces = [tensor.transpose(0, 1).split(documents.lengths, 1) for tensor in (query, key, value)]
-        attended = [  # (N, prompt + nodes, D) each
-            self._document(*heads, prompt, sees)
-            for *heads, prompt, sees in zip(*pieces, self.prompts, self.sees, strict=True)
-        ]
-        return torch.cat(attended, dim=1).transpose(0, 1)
-
-    def _document(self, query: Tensor, key: Tensor, value: Tensor, prompt: int, sees: Tensor) -> Tensor:
-        grouped = query.shape[0] != key.shape[0]
-        before = _attend(query[:, :prompt], key[:, :prompt], value[:, :prompt], None, grouped)
-        mask = F.pad(sees, (prompt, 0), value=True)  # (nodes, prompt + nodes)
-        return torch.cat((before, _attend(query[:, prompt:], key, value, mask, grouped)), dim=1)
+        pieces = (self.grid.rectangles(tensor) for tensor in (query, key, value))
+        attended = [_branched(*heads, group) for *heads, group in zip(*pieces, self.groups, strict=True)]
+        return self.grid.flat(attended)
 
 
-def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, grouped: bool) -> Tensor:
-    return F.scaled_dot_product_attention(
-        query[None], key[None], value[None], attn_mask=mask, is_causal=mask is None, enable_gqa=grouped
-    )[0]
+def _side_by_side(rows: Sequence[ScoredRow], prompts: np.ndarray) -> Iterator[np.ndarray]:
+    """Ids of rows with the same tree and prompts of like length."""
+    by_tree: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        by_tree.setdefault(id(row.tree), []).append(place)
+    for members in map(np.array, by_tree.values()):
+        yield from (members[group] for group in like_lengths(prompts[members]))
+
+
+def _rectangle(starts: np.ndarray, prompts: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Places in the batch, and which are real, both (rows, longest prompt + nodes)."""
+    cells = np.arange(prompts.max())
+    real = cells < prompts[:, None]
+    of_prompt = np.minimum(cells, prompts[:, None] - 1)  # padding repeats the last token
+    of_nodes = prompts[:, None] + np.arange(nodes)
+    places = starts[:, None] + np.concatenate((of_prompt, of_nodes), axis=1)
+    return places, np.pad(real, ((0, 0), (0, nodes)), constant_values=True)
+
+
+def _group(prompts: np.ndarray, tree: LabelTree, device: torch.device) -> _Group:
+    width, rows, nodes = prompts.max(), len(prompts), len(tree)
+    of_prompt = np.broadcast_to(np.arange(width) < prompts[:, None, None], (rows, nodes, width))
+    of_nodes = np.broadcast_to(tree.sees, (rows, nodes, nodes))
+    sees = np.concatenate((of_prompt, of_nodes), axis=2)[:, None]
+    return _Group(width, torch.from_numpy(sees).to(device))
+
+
+def _branched(query: Tensor, key: Tensor, value: Tensor, group: _Group) -> Tensor:
+    """(rows, N, width + nodes, D), (rows, K, width + nodes, D), the same -> (rows, N, width + nodes, D)."""
+    width = group.width
+    prompts = attend(query[:, :, :width], key[:, :, :width], value[:, :, :width])
+    nodes = attend(query[:, :, width:], key, value, group.sees)
+    return torch.cat((prompts, nodes), dim=2)
 
 
 def _positions(row: ScoredRow) -> tuple[np.ndarray, np.ndarray]:
