@@ -1,0 +1,32 @@
+"""A stretch of a record with what is known of it: what readers give and templates, filters and dedup take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+FIELDS = (
+    *("accession", "description", "organism", "lineage", "molecule_type", "feature_type", "gene", "product"),
+    *("note", "strand", "ec_number", "partial", "annotation"),
+)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A whole record, a part of a long one, or a feature, read along its coding strand.
+
+    Attributes:
+        source_file: the record file's name, without folders.
+        accession: of the record, with its version where it has one.
+        start, end: what it spans on the record's forward strand, in bases from 0, end exclusive.
+        strand: ``+``, ``-``, or ``.`` for a whole record or parts on both strands.
+        sequence: upper-case IUPAC bases, T for U, along ``strand``.
+        fields: what the record says, by the names in FIELDS; a field that it lacks is absent, never empty.
+    """
+
+    source_file: str
+    accession: str
+    start: int
+    end: int
+    strand: Literal["+", "-", "."]
+    sequence: str
+    fields: Mapping[str, str]
