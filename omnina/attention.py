@@ -68,18 +68,23 @@ class Grid:
         """Documents end to end, (documents,) tokens of each; empty ones have no cell."""
         starts = np.cumsum(lengths) - lengths
         groups = [group for group in like_lengths(lengths) if lengths[group[-1]]]
-        return cls.of([_rectangle(starts[group], lengths[group]) for group in groups], device)
+        return cls.of([rectangle(starts[group], lengths[group]) for group in groups], device)
 
     def rectangles(self, x: Tensor) -> Iterator[Tensor]:
         """(T, heads, D) -> (B, heads, W, D) of each rectangle."""
-        cells = x.index_select(0, self.gather)  # (sum of B x W, heads, D)
-        for piece, shape in zip(cells.split([b * w for b, w in self.shapes]), self.shapes, strict=True):
-            yield piece.unflatten(0, shape).transpose(1, 2)
+        return laid_out(x, self.gather, self.shapes)
 
     def flat(self, rectangles: Sequence[Tensor]) -> Tensor:
         """The way back: (B, heads, W, D) of each rectangle -> (T, heads, D)."""
         cells = torch.cat([rectangle.transpose(1, 2).flatten(0, 1) for rectangle in rectangles])
         return cells.index_select(0, self.restore)
+
+
+def laid_out(x: Tensor, gather: Tensor, shapes: Sequence[tuple[int, int]]) -> Iterator[Tensor]:
+    """(T, heads, D), the token of every cell, (B, W) of each rectangle -> (B, heads, W, D) of each."""
+    cells = x.index_select(0, gather)  # (sum of B x W, heads, D)
+    for piece, shape in zip(cells.split([b * w for b, w in shapes]), shapes, strict=True):
+        yield piece.unflatten(0, shape).transpose(1, 2)
 
 
 def like_lengths(lengths: np.ndarray) -> Iterator[np.ndarray]:
@@ -121,8 +126,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
     )
 
 
-def _rectangle(starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the batch, and which are real, both (documents, longest)."""
+def rectangle(starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Documents side by side: places in the batch, and which are real, both (documents, longest)."""
     cells = np.arange(lengths.max())
-    real = cells < lengths[:, None]
+    real = cells < lengths[:, None]  # padding repeats a document's last token
     return starts[:, None] + np.minimum(cells, lengths[:, None] - 1), real

@@ -44,6 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     predict.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
     predict.add_argument("--input", required=True, help="table with sequence, question, response")
     predict.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of both sides")
+    predict.add_argument("--label_probabilities", action="store_true", help="ours: of every label")
     predict.add_argument("--rows", type=int, default=128, help="rows answered, evenly from the table")
     predict.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a batch")
     for command in commands.choices.values():
@@ -66,7 +67,9 @@ def training_figures(arguments: argparse.Namespace) -> list[list[dict]]:
 
 def prediction_figures(arguments: argparse.Namespace) -> list[list[dict]]:
     """Figures of answering, for each number of rows a batch."""
-    answerer = Answerer(arguments.checkpoint, dtype=DTYPES[arguments.dtype])
+    answerer = Answerer(
+        arguments.checkpoint, dtype=DTYPES[arguments.dtype], all_labels=arguments.label_probabilities
+    )
     rows = [row for row in read_asked_rows(arguments.input) if row.question in answerer.label_sets]
     if not rows:
         raise UserError(

@@ -50,6 +50,7 @@ def main() -> None:
         arguments.checkpoint,
         dtype=DTYPES[arguments.dtype],
         tokens_per_batch=arguments.tokens_per_batch,
+        all_labels=arguments.label_probabilities,
         decoding=Decoding(
             arguments.max_new_tokens,
             arguments.num_beams,

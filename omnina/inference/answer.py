@@ -26,6 +26,7 @@ from omnina.tokenizer import BOS_ID, EOS_ID
 
 TOKENS_PER_BATCH = 8192
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+NEGLIGIBLE = 1e-6  # of a probability: what float32 resolves after a few hundred sums
 UNSEEN = "question not in training"
 
 
@@ -44,8 +45,9 @@ class Answer:
     Attributes:
         text: the answer; empty if there is none.
         probability: of a label, over the question's labels; of free text, of exactly this text.
-        labels: every label's probability, or None for free text.
-        log_probabilities: of the labels, before normalisation and temperature.
+        labels: probabilities of the labels, of every one if the Answerer gives ``all_labels``; None for free
+            text.
+        log_probabilities: of the labels, before normalisation and temperature; -inf where left out.
         notes: what to know about it, such as bases that did not fit.
         refused: why the row cannot be answered; empty if it was.
     """
@@ -67,6 +69,8 @@ class Answerer:
         dtype: of the weights and the computation.
         decoding: how free text is written.
         tokens_per_batch: tokens of one forward pass.
+        all_labels: give every label's probability. Otherwise labels that together cannot change one by more
+            than NEGLIGIBLE may be left out, which is faster where there are many.
 
     Raises UserError for a folder that holds no whole checkpoint, or another model's tokenizer.
     """
@@ -79,7 +83,9 @@ class Answerer:
         dtype: torch.dtype = torch.float32,
         decoding: Decoding | None = None,
         tokens_per_batch: int = TOKENS_PER_BATCH,
+        all_labels: bool = True,
     ) -> None:
+        self.negligible = 0.0 if all_labels else NEGLIGIBLE
         self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
         self.tokenizer = checkpoint_tokenizer(folder)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -115,7 +121,8 @@ class Answerer:
             for query, labels in zip(queries, sets, strict=True)
         ]
         documents = self.encoder.encode(rows)
-        scores = self._scores(documents, [labels.tree for labels in sets])
+        temperatures = [self.questions[query.question].temperature for query in queries]
+        scores = self._scores(documents, [labels.tree for labels in sets], temperatures)
         return [
             _refused(document) if isinstance(document, ValueError) else self._chosen(query, document, score)
             for query, document, score in zip(queries, documents, scores, strict=True)
@@ -124,7 +131,12 @@ class Answerer:
     def _chosen(self, query: Query, document: Document, scores: np.ndarray) -> Answer:
         question = self.questions[query.question]
         probabilities = normalised(scores, question.temperature)
-        labels = dict(zip(question.labels, probabilities.tolist(), strict=True))
+        known = np.isfinite(scores)
+        labels = {
+            label: float(p)
+            for label, p, given in zip(question.labels, probabilities, known, strict=True)
+            if given
+        }
         text = max(labels, key=labels.__getitem__)
         return Answer(text, labels[text], labels, scores, _notes(query, document))
 
@@ -142,7 +154,7 @@ class Answerer:
             prompts = [_prompt(documents[place]) for place in places]
             written = self.generator.generate(prompts)
             trees = [LabelTree.of([ids]) for ids in written]
-            scores = self._scores([documents[place] for place in places], trees)
+            scores = self._scores([documents[place] for place in places], trees, [1.0] * len(places))
             for place, ids, score in zip(places, written, scores, strict=True):
                 answers[place] = self._written(queries[place], documents[place], ids, float(score[0]))
         return [answers[place] for place in range(len(queries))]
@@ -156,17 +168,25 @@ class Answerer:
         text = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
         return Answer(text, float(np.exp(score)), notes=notes)
 
-    def _scores(self, documents: Sequence[Document | ValueError], trees: list[LabelTree]) -> list[np.ndarray]:
+    def _scores(
+        self,
+        documents: Sequence[Document | ValueError],
+        trees: Sequence[LabelTree],
+        temperatures: Sequence[float],
+    ) -> list[np.ndarray]:
         """Log-probabilities of each tree's labels; nothing for a document that does not fit."""
         rows = {
-            place: ScoredRow(_prompt(document), tree)
-            for place, (document, tree) in enumerate(zip(documents, trees, strict=True))
+            place: ScoredRow(_prompt(document), tree, temperature)
+            for place, (document, tree, temperature) in enumerate(
+                zip(documents, trees, temperatures, strict=True)
+            )
             if isinstance(document, Document)
         }
         places, scored = list(rows), list(rows.values())
         scores = [np.empty(0)] * len(documents)
         for batch in by_tokens(scored, self.tokens_per_batch):
-            found = label_log_probabilities(self.model, [scored[i] for i in batch], self.device)
+            of_batch = [scored[i] for i in batch]
+            found = label_log_probabilities(self.model, of_batch, self.device, self.negligible)
             for i, of_row in zip(batch, found, strict=True):
                 scores[places[i]] = of_row
         return scores

@@ -1,4 +1,4 @@
-"""The probability of every label from the model's own likelihoods, in one forward pass.
+"""The probability of labels from the model's own likelihoods.
 
 A label's probability is that of its token ids AND the end of the answer after the prompt, so a long label
 and a short one, and labels that begin with one another, compete fairly: p(label) = product over its edges
@@ -6,8 +6,11 @@ of p(token | prompt, tokens before). There is no correction for length because t
 correct: these are probabilities of complete answers, which training fitted. Normalised over the set they
 sum to 1.
 
-Rows lie end to end, each prompt followed by its tree of labels; a node sees its prompt and its own way
-through the tree. So nothing is padded, no prompt is computed twice, and a row's neighbours cannot matter.
+Prompts are read first, end to end, and what the layers saw of them is kept; that gives the probability of
+every first token. Then the tree of labels is read behind its prompt. A label cannot be likelier than its
+first token, so a caller who only wants the likeliest ones may leave out branches that together could not
+matter: ``negligible`` bounds by how much the kept labels' probabilities can be off. Nothing is padded but
+in attention, no prompt is computed twice, and a row's neighbours do not matter.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,16 +20,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omnina.attention import Documents, Grid, attend, like_lengths
-from omnina.inference.label_tree import LabelTree
+from omnina.attention import Attend
+from omnina.inference.branches import KeptPrompts, NodeAttention
+from omnina.inference.label_tree import LabelTree, TreePart
 
 
 @dataclass(frozen=True)
 class ScoredRow:
-    """A prompt's token ids, (P,), BOS first, and the labels that may answer it."""
+    """A prompt and the labels that may answer it.
+
+    Attributes:
+        prompt: (P,) token ids, BOS first.
+        tree: the labels.
+        temperature: of the probabilities that will be made of the scores; decides what is negligible.
+    """
 
     prompt: np.ndarray
     tree: LabelTree
+    temperature: float = 1.0
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.tree)
@@ -34,37 +45,23 @@ class ScoredRow:
 
 @torch.no_grad()
 def label_log_probabilities(
-    model: torch.nn.Module, rows: Sequence[ScoredRow], device: torch.device
+    model: torch.nn.Module, rows: Sequence[ScoredRow], device: torch.device, negligible: float = 0.0
 ) -> list[np.ndarray]:
     """Natural logarithms of the labels' probabilities, not normalised; one (labels,) float64 array a row.
 
     Args:
         model: an OmniNAForCausalLM, or one that passes its arguments on (DDP, FSDP, PEFT).
-        rows: one forward pass holds them all.
+        rows: one forward pass holds all prompts, another all labels.
         device: the model's.
+        negligible: labels may be left out, as -inf, if together they change no label's normalised
+            probability by more than this.
     """
-    lengths = [len(row) for row in rows]
-    starts = np.cumsum([0, *lengths])
-    ids = np.concatenate([part for row in rows for part in (row.prompt, row.tree.tokens)])
-    positions = np.concatenate([part for row in rows for part in _positions(row)])
-    places = [
-        start + len(row.prompt) + row.tree.edge_parents for start, row in zip(starts, rows, strict=False)
-    ]
-    edges = np.concatenate([row.tree.edge_tokens for row in rows])
-    boundaries = torch.from_numpy(starts.astype(np.int32)).to(device)
-    nats = model(
-        input_ids=_row(ids, device),
-        position_ids=_row(positions, device),
-        cu_seq_lens_q=boundaries,
-        cu_seq_lens_k=boundaries,
-        max_length_q=max(lengths),
-        max_length_k=max(lengths),
-        attend=_BranchedAttention(rows, starts[:-1], device),
-        scored=(torch.from_numpy(np.concatenate(places)).to(device), torch.from_numpy(edges).to(device)),
-    ).loss
-    ends = np.cumsum([len(row.tree.edge_tokens) for row in rows])[:-1]
-    scores = np.split(-nats.double().cpu().numpy(), ends)
-    return [row.tree.label_scores(of_row) for row, of_row in zip(rows, scores, strict=True)]
+    scores = [_RowScores(row) for row in rows]
+    reader = _Reader(model, scores, device)
+    reader.read_prompts()
+    reader.read_branches([known.likely(negligible) for known in scores])
+    reader.read_branches([known.missing(negligible) for known in scores])  # rarely any
+    return [known.labels() for known in scores]
 
 
 def normalised(log_probabilities: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -88,70 +85,117 @@ def by_tokens(rows: Sequence[ScoredRow], tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Rows with one tree and prompts of like length, side by side."""
+class _RowScores:
+    """What is known so far of one row's edges, and which branches of its tree were read."""
 
-    width: int  # of the longest prompt; each row's nodes stand behind it
-    sees: Tensor  # (rows, 1, nodes, width + nodes) bool
+    def __init__(self, row: ScoredRow) -> None:
+        self.row = row
+        self.edges = np.full(len(row.tree.edge_tokens), -np.inf)  # (E,) nats
+        self.read = np.zeros(len(row.tree.first_edges), dtype=bool)  # (branches,)
 
+    def likely(self, negligible: float) -> np.ndarray:
+        """(branches,) bool: those that should be enough, if the likeliest holds half of its bound."""
+        bounds = self._bounds()
+        order = np.argsort(bounds)
+        rest = np.cumsum(bounds[order])  # of a branch and all less likely ones
+        wanted = np.empty(len(bounds), dtype=bool)
+        wanted[order] = rest >= negligible * bounds.max() / 2
+        return wanted
 
-class _BranchedAttention:
-    """Causal attention within a prompt; each node of its tree sees the prompt and its own way."""
+    def missing(self, negligible: float) -> np.ndarray:
+        """(branches,) bool: those not read, if they might matter; else none."""
+        known = np.exp((self.labels() - self._highest()) / self.row.temperature).sum()
+        return ~self.read & (self._bounds()[~self.read].sum() > negligible * known)
 
-    def __init__(self, rows: Sequence[ScoredRow], starts: np.ndarray, device: torch.device) -> None:
-        prompts = np.array([len(row.prompt) for row in rows])
-        rectangles, self.groups = [], []
-        for members in _side_by_side(rows, prompts):
-            tree = rows[members[0]].tree
-            rectangles.append(_rectangle(starts[members], prompts[members], len(tree)))
-            self.groups.append(_group(prompts[members], tree, device))
-        self.grid = Grid.of(rectangles, device)
+    def labels(self) -> np.ndarray:
+        """(labels,) nats; -inf where a branch was not read."""
+        return self.row.tree.label_scores(self.edges)
 
-    def __call__(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
-        """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
-        pieces = (self.grid.rectangles(tensor) for tensor in (query, key, value))
-        attended = [_branched(*heads, group) for *heads, group in zip(*pieces, self.groups, strict=True)]
-        return self.grid.flat(attended)
+    def _highest(self) -> float:
+        return self.edges[self.row.tree.first_edges].max()
 
-
-def _side_by_side(rows: Sequence[ScoredRow], prompts: np.ndarray) -> Iterator[np.ndarray]:
-    """Ids of rows with the same tree and prompts of like length."""
-    by_tree: dict[int, list[int]] = {}
-    for place, row in enumerate(rows):
-        by_tree.setdefault(id(row.tree), []).append(place)
-    for members in map(np.array, by_tree.values()):
-        yield from (members[group] for group in like_lengths(prompts[members]))
-
-
-def _rectangle(starts: np.ndarray, prompts: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the batch, and which are real, both (rows, longest prompt + nodes)."""
-    cells = np.arange(prompts.max())
-    real = cells < prompts[:, None]
-    of_prompt = np.minimum(cells, prompts[:, None] - 1)  # padding repeats the last token
-    of_nodes = prompts[:, None] + np.arange(nodes)
-    places = starts[:, None] + np.concatenate((of_prompt, of_nodes), axis=1)
-    return places, np.pad(real, ((0, 0), (0, nodes)), constant_values=True)
+    def _bounds(self) -> np.ndarray:
+        """(branches,) a label is at most as likely as its first token; scaled alike for the whole row."""
+        first = self.edges[self.row.tree.first_edges] - self._highest()
+        return self.row.tree.branch_sizes * np.exp(first / self.row.temperature)
 
 
-def _group(prompts: np.ndarray, tree: LabelTree, device: torch.device) -> _Group:
-    width, rows, nodes = prompts.max(), len(prompts), len(tree)
-    of_prompt = np.broadcast_to(np.arange(width) < prompts[:, None, None], (rows, nodes, width))
-    of_nodes = np.broadcast_to(tree.sees, (rows, nodes, nodes))
-    sees = np.concatenate((of_prompt, of_nodes), axis=2)[:, None]
-    return _Group(width, torch.from_numpy(sees).to(device))
+class _Reader:
+    """Reads prompts, then parts of their trees, and notes the scores."""
 
+    def __init__(self, model: torch.nn.Module, scores: list[_RowScores], device: torch.device) -> None:
+        self.model, self.scores, self.device = model, scores, device
+        self.prompts = KeptPrompts([len(row.row.prompt) for row in scores], device)
 
-def _branched(query: Tensor, key: Tensor, value: Tensor, group: _Group) -> Tensor:
-    """(rows, N, width + nodes, D), (rows, K, width + nodes, D), the same -> (rows, N, width + nodes, D)."""
-    width = group.width
-    prompts = attend(query[:, :, :width], key[:, :, :width], value[:, :, :width])
-    nodes = attend(query[:, :, width:], key, value, group.sees)
-    return torch.cat((prompts, nodes), dim=2)
+    def read_prompts(self) -> None:
+        """Score every row's first edges."""
+        lengths = self.prompts.lengths
+        trees = [known.row.tree for known in self.scores]
+        nats = self._forward(
+            ids=[known.row.prompt for known in self.scores],
+            positions=[np.arange(length) for length in lengths],
+            attend=self.prompts,
+            places=np.repeat(np.cumsum(lengths) - 1, [len(tree.first_edges) for tree in trees]),
+            tokens=[tree.edge_tokens[tree.first_edges] for tree in trees],
+        )
+        for known, tree, of_row in zip(self.scores, trees, nats, strict=True):
+            known.edges[tree.first_edges] = of_row
 
+    def read_branches(self, wanted: list[np.ndarray]) -> None:
+        """Score the edges behind the wanted branches' first ones; (branches,) bool for each row."""
+        parts = [known.row.tree.part(of_row) for known, of_row in zip(self.scores, wanted, strict=True)]
+        places = [place for place, part in enumerate(parts) if len(part.nodes)]
+        if places:
+            nats = self._read_parts(places, [parts[place] for place in places])
+            for place, of_row in zip(places, nats, strict=True):
+                self.scores[place].edges[parts[place].edges] = of_row
+        for known, of_row in zip(self.scores, wanted, strict=True):
+            known.read |= of_row
 
-def _positions(row: ScoredRow) -> tuple[np.ndarray, np.ndarray]:
-    return np.arange(len(row.prompt)), len(row.prompt) + row.tree.depths
+    def _read_parts(self, places: list[int], parts: list[TreePart]) -> list[np.ndarray]:
+        trees = [self.scores[place].row.tree for place in places]
+        sizes = np.array([len(part.nodes) for part in parts])
+        starts = np.cumsum(sizes) - sizes
+        lengths = [self.prompts.lengths[place] for place in places]
+        return self._forward(
+            ids=[tree.tokens[part.nodes] for tree, part in zip(trees, parts, strict=True)],
+            positions=[
+                length + tree.depths[part.nodes]
+                for length, tree, part in zip(lengths, trees, parts, strict=True)
+            ],
+            attend=NodeAttention(self.prompts, places, [part.sees for part in parts], self.device),
+            places=np.concatenate(
+                [start + part.edge_parents for start, part in zip(starts, parts, strict=True)]
+            ),
+            tokens=[tree.edge_tokens[part.edges] for tree, part in zip(trees, parts, strict=True)],
+        )
+
+    def _forward(
+        self,
+        ids: list[np.ndarray],
+        positions: list[np.ndarray],
+        attend: Attend,
+        places: np.ndarray,
+        tokens: list[np.ndarray],
+    ) -> list[np.ndarray]:
+        """Log-probability of each of a row's tokens at their places in the batch; one array a row."""
+        lengths = [len(of_row) for of_row in ids]
+        boundaries = torch.from_numpy(np.cumsum([0, *lengths]).astype(np.int32)).to(self.device)
+        nats = self.model(
+            input_ids=_row(np.concatenate(ids), self.device),
+            position_ids=_row(np.concatenate(positions), self.device),
+            cu_seq_lens_q=boundaries,
+            cu_seq_lens_k=boundaries,
+            max_length_q=max(lengths),
+            max_length_k=max(lengths),
+            attend=attend,
+            scored=(
+                torch.from_numpy(places).to(self.device),
+                torch.from_numpy(np.concatenate(tokens)).to(self.device),
+            ),
+        ).loss
+        ends = np.cumsum([len(of_row) for of_row in tokens])[:-1]
+        return np.split(-nats.double().cpu().numpy(), ends)
 
 
 def _row(values: np.ndarray, device: torch.device) -> Tensor:

@@ -22,6 +22,13 @@ def llama(small_model, small_config) -> LlamaForCausalLM:
     return twin.eval()
 
 
+@pytest.fixture
+def sure_model(small_model):
+    """The same with sharp probabilities, so that some labels hardly count."""
+    small_model.lm_head.weight.data *= 30
+    return small_model.eval()
+
+
 def brute_force(llama, prompt, labels) -> np.ndarray:
     """Each full string scored on its own by transformers' Llama."""
     scores = []
@@ -74,6 +81,26 @@ def test_labels_score_as_llama_scores_each_full_string(small_model, llama):
     found = label_log_probabilities(small_model.eval(), rows, CPU)
     for row, scores in zip(rows, found, strict=True):
         np.testing.assert_allclose(scores, brute_force(llama, row.prompt, LABELS), atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("negligible", [1e-6, 1e-3, 0.3])
+def test_labels_left_out_could_not_have_mattered(sure_model, negligible, temperature):
+    rows = [ScoredRow(prompt, LabelTree.of(LABELS), temperature) for prompt in prompts(3, 17, 1, 60)]
+    every = label_log_probabilities(sure_model, rows, CPU)
+    likely = label_log_probabilities(sure_model, rows, CPU, negligible)
+    for all_scores, scores in zip(every, likely, strict=True):
+        difference = normalised(scores, temperature) - normalised(all_scores, temperature)
+        assert np.abs(difference).max() <= negligible + 1e-6
+        assert not np.isneginf(all_scores).any()
+        assert scores.argmax() == all_scores.argmax()
+
+
+def test_unlikely_branches_are_not_read(sure_model):
+    (scores,) = label_log_probabilities(
+        sure_model, [ScoredRow(prompts(9)[0], LabelTree.of(LABELS))], CPU, 0.1
+    )
+    assert 0 < np.isneginf(scores).sum() < len(LABELS)
 
 
 def test_probabilities_sum_to_one_and_keep_their_order_at_any_temperature():
