@@ -96,7 +96,7 @@ def measure_training(work: Work) -> list[dict]:
     ceiling = matrix_ceiling(work)
     rows = [work.batch_rows] * len(lengths)
     rates = {side: _median_rates(seconds[side], tokens, bases, flops, rows) for side in SIDES}
-    memory = {side: _peak_memory(work, side) for side in SIDES}
+    memory = {side: in_child("omnina.benchmark", "peak_memory", vars(work), side) for side in SIDES}
     name = f"{Path(work.model_config).stem}, {work.dtype}, {work.batch_rows} rows a pass"
     ratios = [slow / fast for fast, slow in zip(seconds["ours"], seconds["baseline"], strict=True)]
     return [
@@ -182,8 +182,9 @@ def padded_batch(rows: list[dict], answers_only: bool) -> dict:
     return {"input_ids": ids, "attention_mask": mask, "labels": labels, "use_cache": False}
 
 
-def peak_memory(work: Work, side: str) -> int:
-    """Highest memory of this process, bytes, over steps with AdamW; meant for a process of its own."""
+def peak_memory(settings: dict, side: str) -> int:
+    """Highest memory of this process, bytes, over steps of this ``Work`` with AdamW; for a child process."""
+    work = Work(**settings)
     data = work.data()
     model, run = make_pass(work, side, data)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
@@ -193,7 +194,7 @@ def peak_memory(work: Work, side: str) -> int:
         optimizer.zero_grad()
     if work.device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    return _peak_resident_bytes()
+    return peak_resident_bytes()
 
 
 def markdown_table(rows: list[dict]) -> str:
@@ -221,22 +222,22 @@ def _median_rates(seconds: list[float], *amounts: list[float]) -> list[float]:
     return [statistics.median(np.array(amount) / np.array(seconds)) for amount in amounts]
 
 
-def _peak_memory(work: Work, side: str) -> int:
-    """``peak_memory`` in a child process."""
+def in_child(module: str, function: str, *arguments: object) -> object:
+    """What a function returns in a process of its own; arguments and answer pass through JSON."""
     with TemporaryDirectory() as folder:
-        answer = Path(folder) / "bytes.json"
+        answer = Path(folder) / "answer.json"
         program = (
-            "import json, sys; from pathlib import Path; from omnina.benchmark import Work, peak_memory;"
-            "work, side, answer = json.loads(sys.argv[1]);"
-            "Path(answer).write_text(json.dumps(peak_memory(Work(**work), side)))"
+            "import json, sys; from importlib import import_module; from pathlib import Path;"
+            "module, function, arguments, answer = json.loads(sys.argv[1]);"
+            "found = getattr(import_module(module), function)(*arguments);"
+            "Path(answer).write_text(json.dumps(found))"
         )
-        subprocess.run(
-            [sys.executable, "-c", program, json.dumps([vars(work), side, str(answer)])], check=True
-        )
+        passed = json.dumps([module, function, arguments, str(answer)])
+        subprocess.run([sys.executable, "-c", program, passed], check=True)
         return json.loads(answer.read_text())
 
 
-def _peak_resident_bytes() -> int:
+def peak_resident_bytes() -> int:
     """Linux's own high-water mark; getrusage would begin with the parent's, which a child inherits."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))

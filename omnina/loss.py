@@ -1,8 +1,9 @@
 """Cross-entropy over a large vocabulary without the matrix of all logits.
 
-The logits of a few hundred tokens at a time are made, turned into their loss and, in training, into
-their gradient at once, and dropped: memory is chunk x V instead of S x V, and nothing is computed twice.
-S tokens, H hidden size, V vocabulary. Sums, softmax and gradients accumulate in float32.
+The logits of some tokens at a time are made, turned into their loss and, in training, into their gradient
+at once, and dropped: memory is that of CHUNK_LOGITS numbers, whatever the vocabulary, instead of S x V, and
+nothing is computed twice. S tokens, H hidden size, V vocabulary. Sums, softmax and gradients accumulate in
+float32.
 """
 
 from collections.abc import Iterator
@@ -11,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK_TOKENS = 512  # 512 x 32,001 float32 logits = 66 MB
-FEW_TOKENS = CHUNK_TOKENS // 2  # below, autograd's own copies of the logits are no larger than a chunk
+CHUNK_LOGITS = 2**24  # 524 tokens x 32,001 pieces; 67 MB in float32
+FEW_LOGITS = CHUNK_LOGITS // 2  # below, autograd's own copies of the logits are no larger than a chunk
 
 
 def fused_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -23,7 +24,9 @@ def fused_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tens
         weight: (V, H), the output embedding.
         targets: (S,) int64, each below V.
     """
-    if len(targets) <= FEW_TOKENS:  # answers: passes over the (V, H) gradient would cost more than the logits
+    if (
+        len(targets) * len(weight) <= FEW_LOGITS
+    ):  # answers: passes over the (V, H) gradient would cost more than the logits
         logits = F.linear(*_in_matmul_dtype(states, weight))  # (S, V)
         return F.cross_entropy(logits.float(), targets, reduction="sum")
     return _FusedCrossEntropy.apply(states, weight, targets)
@@ -35,7 +38,7 @@ def token_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tens
     states, weight = _in_matmul_dtype(states, weight)
     losses = [
         F.cross_entropy(F.linear(chunk, weight).float(), wanted, reduction="none")
-        for chunk, wanted in _chunks(states, targets)
+        for chunk, wanted in _chunks(states, targets, len(weight))
     ]
     return torch.cat(losses) if losses else states.new_zeros(0, dtype=torch.float32)
 
@@ -52,25 +55,34 @@ class _FusedCrossEntropy(torch.autograd.Function):
         grad_states = torch.empty_like(cast_states) if with_gradient else None
         grad_weight = None  # (V, H) is large: made by the first chunk, not filled with zeros before
         start = 0
-        for chunk, wanted in _chunks(cast_states, targets):
+        for chunk, wanted in _chunks(cast_states, targets, len(weight)):
             logits = F.linear(chunk, cast_weight).float()  # (chunk, V)
             normaliser = logits.logsumexp(-1, keepdim=True)  # (chunk, 1)
             total += (normaliser[:, 0] - logits.gather(1, wanted[:, None])[:, 0]).sum()
             if with_gradient:
                 slope = _logit_gradient(logits, normaliser, wanted).to(chunk.dtype)  # (chunk, V)
                 grad_states[start : start + len(chunk)] = slope @ cast_weight
-                product = slope.T @ chunk  # (V, H)
-                grad_weight = product.float() if grad_weight is None else grad_weight.add_(product)
+                grad_weight = _accumulated(grad_weight, slope, chunk)
             start += len(chunk)
         if with_gradient:
-            ctx.save_for_backward(grad_states.to(states.dtype), grad_weight.to(weight.dtype))
+            ctx.gradients = grad_states.to(states.dtype), grad_weight.to(weight.dtype)
         return total
 
     @staticmethod
     def backward(ctx, grad_total: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Scale the gradients kept; targets have none."""
-        grad_states, grad_weight = ctx.saved_tensors
-        return grad_states * grad_total, grad_weight * grad_total, None
+        """Scale the gradients kept, in place: a second one as large as the vocabulary need not exist."""
+        assert ctx.gradients is not None, "this loss can be differentiated once"
+        (grad_states, grad_weight), ctx.gradients = ctx.gradients, None
+        return grad_states.mul_(grad_total), grad_weight.mul_(grad_total), None
+
+
+def _accumulated(total: Tensor | None, slope: Tensor, chunk: Tensor) -> Tensor:
+    """(V, H) float32: the sum so far, or None, and slope.T @ chunk; (chunk, V), (chunk, H)."""
+    if total is None:
+        return (slope.T @ chunk).float()
+    if slope.dtype == total.dtype:
+        return total.addmm_(slope.T, chunk)
+    return total.add_(slope.T @ chunk)
 
 
 def _logit_gradient(logits: Tensor, normaliser: Tensor, targets: Tensor) -> Tensor:
@@ -88,6 +100,8 @@ def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return states.to(dtype), weight.to(dtype)
 
 
-def _chunks(states: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _chunks(states: Tensor, targets: Tensor, vocabulary: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Tokens whose logits exist together."""
+    tokens = max(1, CHUNK_LOGITS // vocabulary)
     if len(targets):
-        yield from zip(states.split(CHUNK_TOKENS), targets.split(CHUNK_TOKENS), strict=True)
+        yield from zip(states.split(tokens), targets.split(tokens), strict=True)

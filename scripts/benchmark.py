@@ -4,9 +4,11 @@
         --model_config configs/model/omnina-66m.yaml --dtype bf16 --json output/benchmark.json
     python scripts/benchmark.py finetune --input data/finetune_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
+    python scripts/benchmark.py loss
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
 
 ``train``, ``finetune``: a forward and backward pass against transformers' LlamaForCausalLM on padded rows.
+``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
 ``predict``: answers from the label set against generating them.
 """
 
@@ -16,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from omnina.benchmark import Work, markdown_table, measure_training, tokenizer_for
+from omnina.benchmark_loss import measure_loss_memory
 from omnina.benchmark_prediction import measure_prediction
 from omnina.chunking import parse_cell
 from omnina.command import run_command
@@ -40,6 +43,7 @@ def parse_arguments() -> argparse.Namespace:
         training.add_argument("--tokenizer", help="its folder; trained on the input if unset")
         training.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a pass")
         training.add_argument("--batches", type=int, default=6, help="passes timed")
+    commands.add_parser("loss", allow_abbrev=False)
     predict = commands.add_parser("predict", allow_abbrev=False)
     predict.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
     predict.add_argument("--input", required=True, help="table with sequence, question, response")
@@ -87,7 +91,12 @@ def prediction_figures(arguments: argparse.Namespace) -> list[list[dict]]:
 def main() -> None:
     """Measure, print the tables, write the figures."""
     arguments = parse_arguments()
-    tables = prediction_figures(arguments) if arguments.what == "predict" else training_figures(arguments)
+    if arguments.what == "predict":
+        tables = prediction_figures(arguments)
+    elif arguments.what == "loss":
+        tables = [measure_loss_memory()]
+    else:
+        tables = training_figures(arguments)
     print(hardware())
     for rows in tables:
         print(f"\n{markdown_table(rows)}")

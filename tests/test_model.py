@@ -68,10 +68,24 @@ def test_packed_batch_equals_its_documents_one_by_one(small_model, rows, collato
         torch.testing.assert_close(gradients(small_model)[name], expected, **TOLERANCE, msg=name)
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+def test_gradients_do_not_depend_on_the_chunk_size(small_model, rows, collator, monkeypatch, autocast):
+    found = []
+    for logits in (2**24, 7 * small_model.config.vocab_size):
+        monkeypatch.setattr(loss_module, "CHUNK_LOGITS", logits)
+        monkeypatch.setattr(loss_module, "FEW_LOGITS", 0)
+        small_model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            small_model(**collator(rows)).loss.backward()
+        found.append(gradients(small_model))
+    tolerance = {"rtol": 0.02, "atol": 1e-3} if autocast else TOLERANCE
+    torch.testing.assert_close(*found, **tolerance)
+
+
 def test_loss_does_not_depend_on_the_chunk_size(small_model, rows, collator, monkeypatch):
     whole = small_model(**collator(rows)).loss
-    monkeypatch.setattr(loss_module, "CHUNK_TOKENS", 7)
-    monkeypatch.setattr(loss_module, "FEW_TOKENS", 0)
+    monkeypatch.setattr(loss_module, "CHUNK_LOGITS", 7 * small_model.config.vocab_size)
+    monkeypatch.setattr(loss_module, "FEW_LOGITS", 0)
     torch.testing.assert_close(small_model(**collator(rows)).loss, whole)
 
 
