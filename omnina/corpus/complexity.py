@@ -7,9 +7,9 @@ among the l overlapping triplets of a window,
     S = sum over t of c_t (c_t - 1) / 2  /  (l - 1)
 
 in windows of 64 bases, low in complexity where S > 2 (``dustmasker``'s level 20, which is ten times S).
-Uniform bases have S of 0.5, a repeat of 6 bases 4.8, of 2 bases 15.2, a homopolymer 31. Unlike ``dustmasker``,
-which looks for the best scoring stretch at every base, windows lie side by side: the measure is for keeping or
-leaving a sequence, not for masking bases of it. It costs a core about a second in 30 million bases.
+Uniform bases have S of 0.5, a repeat of 6 bases 4.8, of 2 bases 15.2, a homopolymer 31. ``dustmasker`` looks
+for the best scoring stretch at every base, to mask it; windows lie side by side here, as the question is only
+whether to keep the sequence. It costs a core about a second in 30 million bases.
 """
 
 import numpy as np

@@ -39,7 +39,7 @@ def write_manifest(folder: Path, tasks: int, config: Mapping) -> dict:
 
 
 def damaged_shards(folder: Path, shards: Iterable[Mapping]) -> list[str]:
-    """Names of the manifest's shards whose bytes are not those that were written; reads them all."""
+    """Names of those shards of a manifest that are missing or not the bytes that were written; reads all."""
     return [shard["file"] for shard in shards if _sha256(folder / shard["file"]) != shard["sha256"]]
 
 
@@ -78,6 +78,8 @@ def _by_split(shards: list[dict]) -> dict[str, dict[str, int]]:
     return dict(sorted(splits.items()))
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,7 +2,8 @@
 
 A shard holds ``sequence``, ``question`` where there are questions, ``response``, and where the row is from:
 ``accession``, ``source_file``, ``start``, ``end``, ``strand``, and ``source`` if wanted. The same rows give
-the same bytes, whoever writes them and when (under one version of pyarrow). Memory is one row group per split.
+the same bytes, whoever writes them and when, under one version of pyarrow. Each split holds one row group in
+memory.
 """
 
 import csv
