@@ -59,3 +59,10 @@ def whole_number(value: object, lowest: int, where: str) -> int:
     if value < lowest:
         raise UserError(f"{where}: {value} is less than {lowest}.")
     return value
+
+
+def choice(value: object, known: Collection[str], where: str) -> str:
+    """``value`` if it is one of the known names; UserError else, with the nearest."""
+    if value not in known:
+        raise UserError(f"{where}: '{value}' is unknown. {nearest(str(value), known)}")
+    return value

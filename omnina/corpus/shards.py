@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from omnina.corpus.passage import Passage
-from omnina.corpus.section import nearest
+from omnina.corpus.section import checked_mapping, choice, whole_number
 from omnina.errors import UserError
 
 FORMATS = ("parquet", "csv")
@@ -27,6 +27,7 @@ COLUMNS = (
     *("accession", "source_file", "start", "end", "strand", "source"),
 )
 _NUMBERS = ("start", "end")
+_SIZES = ("rows_per_shard", "row_group_bytes")
 _REPEATING = ["question", "source_file", "strand", "source"]  # worth a dictionary; sequences are not
 
 
@@ -51,11 +52,20 @@ class ShardSettings:
     row_group_bytes: int = 32 * 2**20
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise UserError(f"format: '{self.format}' is unknown. {nearest(self.format, FORMATS)}")
-        for key in ("rows_per_shard", "row_group_bytes"):
-            if getattr(self, key) < 1:
-                raise UserError(f"{key}: {getattr(self, key)} is less than 1.")
+        choice(self.format, FORMATS, "format")
+        for key in _SIZES:
+            whole_number(getattr(self, key), 1, key)
+
+    @classmethod
+    def from_yaml_section(
+        cls, section: object, where: str, *, questions: bool = False, source: bool = False
+    ) -> "ShardSettings":
+        """Read ``format``, ``rows_per_shard`` and ``row_group_bytes``; UserError names key and place."""
+        section = checked_mapping(section, ("format", *_SIZES), where)
+        try:
+            return cls(questions, source, **section)
+        except UserError as error:
+            raise UserError(f"{where}.{error}") from error
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -126,3 +126,26 @@ def test_question_exactly_where_there_is_a_column(tmp_path):
     for settings, question in [(ShardSettings(), "Which?"), (ShardSettings(questions=True), None)]:
         with pytest.raises(AssertionError):
             write(tmp_path, settings, question=question)
+
+
+def test_a_section_of_a_configuration():
+    section = {"format": "csv", "rows_per_shard": 5}
+    read = ShardSettings.from_yaml_section(section, "corpus.yaml: output", questions=True)
+    assert read == ShardSettings(questions=True, format="csv", rows_per_shard=5)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"rows_per_shards": 5},
+            "corpus.yaml: output: unknown key 'rows_per_shards'. Did you mean 'rows_per",
+        ),
+        ({"rows_per_shard": "5"}, "corpus.yaml: output.rows_per_shard: expected a whole number, not '5'"),
+        ({"format": ["csv"]}, "corpus.yaml: output.format: .* is unknown"),
+        (5, "corpus.yaml: output: expected lines of the form 'key: value'"),
+    ],
+)
+def test_mistakes_in_a_section_name_their_place(section, message):
+    with pytest.raises(UserError, match=message):
+        ShardSettings.from_yaml_section(section, "corpus.yaml: output")
