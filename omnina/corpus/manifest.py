@@ -1,0 +1,85 @@
+"""``manifest.json``: what the tables of a corpus hold, summed over its tasks.
+
+It has the configuration, passages by what became of them, shards, rows, bases and bytes of each split, and
+every shard with its sha256.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from omnina.corpus.filters import Counts
+from omnina.corpus.shards import SHARD_NAME
+from omnina.corpus.task_output import completed_task, json_values, task_file, write_whole
+from omnina.errors import UserError
+
+MANIFEST_FILE = "manifest.json"
+_SUMMED = ("rows", "bases", "bytes")
+
+
+def write_manifest(folder: Path, tasks: int, config: Mapping) -> dict:
+    """Sum the records of tasks 0 to ``tasks - 1`` and write them.
+
+    Raises UserError for tasks that are not complete or ran under another configuration, for shards that are
+    missing or not as long as their record says, and for shards of no task.
+    """
+    records = _complete_records(folder, tasks, config)
+    shards = [shard for record in records for shard in record["shards"]]
+    _check_files(folder, shards)
+    counts = sum((Counts.from_json(record["counts"]) for record in records), Counts())
+    manifest = {
+        "config": json_values(config),
+        "tasks": tasks,
+        "counts": counts.as_json(),
+        "splits": _by_split(shards),
+        "shards": shards,
+    }
+    write_whole(folder / MANIFEST_FILE, manifest)
+    return manifest
+
+
+def damaged_shards(folder: Path, shards: Iterable[Mapping]) -> list[str]:
+    """Names of those shards of a manifest that are missing or not the bytes that were written; reads all."""
+    return [shard["file"] for shard in shards if _sha256(folder / shard["file"]) != shard["sha256"]]
+
+
+def _complete_records(folder: Path, tasks: int, config: Mapping) -> list[dict]:
+    records = [completed_task(folder, task, config) for task in range(tasks)]
+    missing = [task_file(folder, task).name for task, record in enumerate(records) if record is None]
+    if missing:
+        raise UserError(
+            f"{folder}: {len(missing)} of {tasks} tasks are not complete ({', '.join(missing[:5])}"
+            f"{', ...' if len(missing) > 5 else ''} not there); run the same command again."
+        )
+    return records
+
+
+def _check_files(folder: Path, shards: list[dict]) -> None:
+    for shard in shards:
+        path = folder / shard["file"]
+        if not path.is_file() or path.stat().st_size != shard["bytes"]:
+            raise UserError(
+                f"{path}: not the {shard['bytes']} bytes that were written; "
+                "remove its task's json and run again."
+            )
+    known = {shard["file"] for shard in shards}
+    for path in sorted(folder.iterdir()):
+        if SHARD_NAME.fullmatch(path.name) and path.name not in known:
+            raise UserError(f"{path}: of none of the tasks, so of another run; remove it or write elsewhere.")
+
+
+def _by_split(shards: list[dict]) -> dict[str, dict[str, int]]:
+    splits: dict[str, dict[str, int]] = {}
+    for shard in shards:
+        split = splits.setdefault(shard["split"], {"shards": 0} | dict.fromkeys(_SUMMED, 0))
+        split["shards"] += 1
+        for key in _SUMMED:
+            split[key] += shard[key]
+    return dict(sorted(splits.items()))
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
