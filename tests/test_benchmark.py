@@ -7,6 +7,7 @@ from tables import random_dna
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from omnina import benchmark_loss
 from omnina.benchmark import Work, markdown_table, measure_training, padded_batch, training_flops
 from omnina.benchmark_prediction import measure_prediction
 from omnina.chunking import parse_cell
@@ -73,3 +74,10 @@ def test_prediction_agrees_with_llama_whatever_the_batch(checkpoint):
     assert rows["same answer as exhaustive scoring by Llama"]["ours"] == 1
     assert rows["rows/s, against batched generate"]["ratio"] > 0
     assert rows["rows/s, against generate row by row"]["ratio"] > 0
+
+
+def test_memory_of_the_loss_does_not_grow_with_the_vocabulary(monkeypatch):
+    monkeypatch.setattr(benchmark_loss, "VOCABULARIES", (8_000, 64_000))
+    small, large = benchmark_loss.measure_loss_memory()
+    assert large["ours"] < 1.2 * small["ours"]
+    assert large["ours"] < large["baseline"] / 4
