@@ -1,0 +1,1 @@
+"""Readers of public records: each yields passages and rejects in file order."""
