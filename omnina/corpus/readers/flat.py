@@ -6,7 +6,7 @@ one broken record is one reject and those after it are read.
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqRecord import SeqRecord
 
 from omnina.chunking import parse_cell
+from omnina.corpus.readers.features import GENE_FEATURES
 from omnina.corpus.readers.flat_features import features_of, first_source
 from omnina.corpus.readers.record import AnnotatedRecord, stated
 from omnina.corpus.readers.streams import numbered_lines, source_name
@@ -57,15 +58,17 @@ class RecordText:
         return words[1].rstrip(";") if len(words) > 1 else ""
 
 
-def read_flat(path: str | Path, flat_format: FlatFormat) -> Iterator[AnnotatedRecord | Reject]:
-    """Yield the records in file order, and a reject for each that is not whole.
+def read_flat(
+    path: str | Path, flat_format: FlatFormat, feature_types: Container[str] = GENE_FEATURES
+) -> Iterator[AnnotatedRecord | Reject]:
+    """Yield the records in file order with their features of these types, and a reject for each not whole.
 
     Raises UserError, naming the file, for one that cannot be read or has no record.
     """
     source, seen, found = source_name(path), set(), False
     for text in record_texts(numbered_lines(path), flat_format):
         found = True
-        record = _parsed(text, source, flat_format)
+        record = _parsed(text, source, flat_format, feature_types)
         if isinstance(record, AnnotatedRecord) and record.accession in seen:
             reason = "an earlier record has the same accession"
             record = Reject(source, record.accession, text.line, DUPLICATE, reason)
@@ -115,7 +118,9 @@ def _headless(line: int, first: str) -> RecordText:
     return RecordText(line, [], (NO_FIRST_LINE, f"text that is part of no record: no '{first.strip()}' line"))
 
 
-def _parsed(text: RecordText, source: str, flat_format: FlatFormat) -> AnnotatedRecord | Reject:
+def _parsed(
+    text: RecordText, source: str, flat_format: FlatFormat, feature_types: Container[str]
+) -> AnnotatedRecord | Reject:
     if text.fault:
         return Reject(source, text.name, text.line, *text.fault)
     with warnings.catch_warnings(record=True) as caught:
@@ -131,7 +136,7 @@ def _parsed(text: RecordText, source: str, flat_format: FlatFormat) -> Annotated
         ((_, sequence),) = parse_cell(str(record.seq)).parts
     except ValueError as error:
         return Reject(source, text.name, text.line, NOT_NUCLEOTIDE, str(error))
-    fields, features = _record_fields(record), features_of(record)
+    fields, features = _record_fields(record), features_of(record, feature_types)
     return AnnotatedRecord(source, record.id, sequence, fields, features, source)
 
 

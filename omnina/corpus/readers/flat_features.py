@@ -1,5 +1,7 @@
 """Biopython's features -> ours: locations as parts in reading order, qualifiers as fields."""
 
+from collections.abc import Container
+
 from Bio.SeqFeature import ExactPosition, Location, SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
@@ -11,9 +13,9 @@ NO_ORDER = "parts without order"
 _STRANDS: dict[int | None, Strand] = {1: "+", -1: "-", 0: ".", None: "."}
 
 
-def features_of(record: SeqRecord) -> tuple[Feature, ...]:
-    """All features of a record, in file order."""
-    return tuple(_feature(feature) for feature in record.features)
+def features_of(record: SeqRecord, types: Container[str]) -> tuple[Feature, ...]:
+    """The features of a record that are of these types, in file order."""
+    return tuple(_feature(feature) for feature in record.features if feature.type in types)
 
 
 def first_source(record: SeqRecord) -> str:

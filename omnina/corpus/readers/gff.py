@@ -1,0 +1,160 @@
+"""FASTA with GFF3 or GTF -> annotated records.
+
+Memory: one record's sequence at a time, and the features of the chosen types of the whole GFF file (about
+1 KB each: 100 MB for a hundred thousand), since a GFF file need not follow the order of its FASTA file.
+"""
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omnina.corpus.readers.fasta import BadRecord, FastaRecord, read_fasta
+from omnina.corpus.readers.features import GENE_FEATURES
+from omnina.corpus.readers.gff_lines import GffFormat, GffLine, read_gff_lines
+from omnina.corpus.readers.record import AnnotatedRecord, Feature, Part, stated
+from omnina.corpus.readers.streams import COMPRESSIONS, numbered_lines, source_name
+from omnina.corpus.readers.windowed import described_fields
+from omnina.corpus.reject import BAD_LOCATION, Reject
+from omnina.errors import UserError
+
+UNKNOWN_SEQUENCE = "unknown sequence"
+_TRUE = ("true", "True", "TRUE", "yes", "1")
+
+
+@dataclass
+class FeatureLines:
+    """The features of a GFF file by sequence, and what was wrong with lines of it.
+
+    ``lines`` holds, for each sequence, each feature's lines by what they share; both in file order.
+    """
+
+    lines: dict[str, dict[tuple[str, str], list[GffLine]]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    found: bool = False
+
+    def take(self, line: GffLine) -> None:
+        """Add a line to its feature; lines that share nothing are features of their own."""
+        key = (line.kind, line.group or f"line {line.number}")
+        self.lines.setdefault(line.seqid, {}).setdefault(key, []).append(line)
+
+    def features(self, seqid: str) -> tuple[Feature, ...]:
+        """Hand over a sequence's features; they are forgotten here."""
+        return tuple(map(feature_from, self.lines.pop(seqid, {}).values()))
+
+
+def read_gff(
+    fasta: str | Path, annotation: str | Path, feature_types: Container[str] = GENE_FEATURES
+) -> Iterator[AnnotatedRecord | Reject]:
+    """Yield the FASTA file's records with their features of these types.
+
+    Rejects come for broken GFF lines first, then for FASTA records in file order, and at the end for
+    features whose sequence is not in the FASTA file. Raises UserError, naming the file, for one that
+    cannot be read, and for a GFF file without a feature line.
+    """
+    known = read_feature_lines(annotation, feature_types)
+    yield from known.rejects
+    source, feature_file = source_name(fasta), source_name(annotation)
+    for record in read_fasta(fasta):
+        features = known.features(record.accession if isinstance(record, FastaRecord) else record.record)
+        yield record if isinstance(record, Reject) else _annotated(record, features, source, feature_file)
+    yield from _unknown(known, source, feature_file)
+
+
+def read_feature_lines(annotation: str | Path, feature_types: Container[str]) -> FeatureLines:
+    """Read a GFF3 or (by its name) GTF file; raises UserError if it has no feature line."""
+    known, source = FeatureLines(), source_name(annotation)
+    for line in read_gff_lines(numbered_lines(annotation), source, gff_format_of(annotation)):
+        known.found = True
+        if isinstance(line, Reject):
+            known.rejects.append(line)
+        elif line.kind in feature_types:
+            known.take(line)
+    if not known.found:
+        raise UserError(f"{annotation}: no feature line in it; fetch the annotation file again.")
+    return known
+
+
+def gff_format_of(path: str | Path) -> GffFormat:
+    """GTF if the name says so, below any compression; else GFF3."""
+    name = Path(path)
+    suffix = Path(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
+    return "gtf" if suffix == ".gtf" else "gff3"
+
+
+def feature_from(lines: list[GffLine]) -> Feature:
+    """One feature from its lines; what they say is the first line's, as GFF3 repeats it in each."""
+    first = lines[0]
+    parts = tuple(line.part for line in reading_order(lines))
+    backwards = next((part for part in parts if part.start >= part.end), None)
+    return Feature(
+        kind=first.kind,
+        name=f"{first.kind} {first.group or f'{first.part.start + 1}..{first.part.end}'}",
+        parts=parts,
+        fields=_fields(first),
+        partial=any(_is_partial(line) for line in lines),
+        pseudo=_is_pseudo(first),
+        line=backwards.line if backwards else first.number,
+        fault=_backwards(backwards) if backwards else None,
+    )
+
+
+def reading_order(lines: list[GffLine]) -> list[GffLine]:
+    """Lines in the order in which the gene is read.
+
+    By their numbers where trans-spliced parts have them (``part=1/3``); else from left to right, or from
+    right to left on the reverse strand, as files list them in either way; else, on both, as in the file.
+    """
+    if all(line.first("part") for line in lines):
+        return sorted(lines, key=_part_number)
+    strands = {line.part.strand for line in lines}
+    if len(strands) > 1:
+        return lines
+    return sorted(lines, key=lambda line: line.part.start, reverse=strands == {"-"})
+
+
+def _part_number(line: GffLine) -> int:
+    number = line.first("part").split("/")[0]
+    return int(number) if number.isdecimal() else 0
+
+
+def _backwards(part: Part) -> tuple[str, str]:
+    return BAD_LOCATION, f"the start, {part.start + 1}, lies after the end, {part.end}"
+
+
+def _fields(line: GffLine) -> dict[str, str]:
+    name = ("Name", "gene_id") if line.kind == "gene" else ("gene_id",)
+    numbers = [ref.removeprefix("EC:") for ref in line.attributes.get("Dbxref", []) if ref.startswith("EC:")]
+    return stated(
+        gene=line.first("gene", "gene_name", "locus_tag", *name),
+        product=line.attributes.get("product"),
+        note=line.attributes.get("Note") or line.attributes.get("note"),
+        ec_number=line.first("EC_number", "eC_number", "ec_number") or numbers,
+    )
+
+
+def _is_partial(line: GffLine) -> bool:
+    return line.first("partial") in _TRUE or any(line.first(name) for name in ("start_range", "end_range"))
+
+
+def _is_pseudo(line: GffLine) -> bool:
+    biotype = line.first("gene_biotype", "transcript_biotype", "gene_type")
+    return bool(line.first("pseudogene")) or line.first("pseudo") in _TRUE or "pseudogene" in biotype
+
+
+def _annotated(
+    record: FastaRecord, features: tuple[Feature, ...], source: str, feature_file: str
+) -> AnnotatedRecord | Reject:
+    try:
+        sequence = b"".join(record.blocks).decode("ascii")
+    except BadRecord as error:
+        reason = f"{error.reason}; its {len(features)} features are left out with it"
+        return Reject(source, record.accession, None, error.kind, reason)
+    fields = described_fields(record)
+    return AnnotatedRecord(source, record.accession, sequence, fields, features, feature_file)
+
+
+def _unknown(known: FeatureLines, source: str, feature_file: str) -> Iterator[Reject]:
+    for seqid, groups in known.lines.items():
+        for lines in groups.values():
+            reason = f"a {lines[0].kind} of a sequence that is not in {source}"
+            yield Reject(feature_file, seqid, lines[0].number, UNKNOWN_SEQUENCE, reason)
