@@ -11,31 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from omnina.chunking import IUPAC
+from omnina.corpus.readers.bases import BadRecord, checked_bases
 from omnina.corpus.readers.streams import not_ascii, opened_bytes, source_name
-from omnina.corpus.reject import DUPLICATE, NO_SEQUENCE, NOT_NUCLEOTIDE, Reject
+from omnina.corpus.reject import DUPLICATE, NO_SEQUENCE, Reject
 from omnina.errors import UserError
 
 BLOCK_BYTES = 1 << 20
 NO_ACCESSION = "no accession"
 
-_LAYOUT = b" \t\r\n"
-_WRONG = 0  # what a byte that is no nucleotide code becomes, for one fast search
-_LETTERS = IUPAC.encode()
-_UPPER_T = bytearray([_WRONG]) * 256
-for _letter in _LETTERS:
-    _upper = ord("T") if _letter == ord("U") else _letter
-    _UPPER_T[_letter] = _UPPER_T[_letter | 0x20] = _upper  # 0x20 makes an ASCII letter lower case
-_NOT_NUCLEOTIDE = re.compile(rb"(?i)[^" + _LETTERS + _LAYOUT + rb"]")
 _LINE_END = re.compile(rb"[\r\n]")
-
-
-class BadRecord(Exception):
-    """The record turned out bad while it was read: ``kind`` and ``reason`` as in Reject."""
-
-    def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(reason)
-        self.kind, self.reason = kind, reason
 
 
 @dataclass(frozen=True)
@@ -71,7 +55,7 @@ def read_fasta(path: str | Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Fas
                 yield Reject(name, accession, None, *fault)
                 continue
             seen.add(accession)
-            blocks = _checked(cursor.sequence())
+            blocks = checked_bases(cursor.sequence())
             yield _first_block_read(name, FastaRecord(accession, description, blocks))
     if not number:
         raise UserError(f"{path}: no FASTA record in it; fetch the record file again.")
@@ -119,22 +103,6 @@ def _headers(cursor: "_Cursor", path: str | Path) -> Iterator[str]:
             yield header.decode("ascii")
         except UnicodeDecodeError as error:
             raise not_ascii(path, error, f"in the header of record {number}") from error
-
-
-def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Blocks of bases from pieces of the file; raises BadRecord at the first wrong letter."""
-    done = 0
-    for piece in pieces:
-        bases = piece.translate(_UPPER_T, _LAYOUT)
-        wrong = bases.find(_WRONG)
-        if wrong >= 0:
-            letter = _NOT_NUCLEOTIDE.search(piece).group().decode("latin-1")
-            raise BadRecord(
-                NOT_NUCLEOTIDE, f"{letter!r} at base {done + wrong + 1} is not a nucleotide code ({IUPAC})"
-            )
-        done += len(bases)
-        if bases:
-            yield bases
 
 
 class _Cursor:

@@ -14,7 +14,7 @@ from typing import Literal
 from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqRecord import SeqRecord
 
-from omnina.chunking import parse_cell
+from omnina.corpus.readers.bases import BadRecord, checked_bases
 from omnina.corpus.readers.features import GENE_FEATURES
 from omnina.corpus.readers.flat_features import features_of, first_source
 from omnina.corpus.readers.record import AnnotatedRecord, stated
@@ -133,9 +133,9 @@ def _parsed(
     if fault:
         return Reject(source, text.name, text.line, *fault)
     try:
-        ((_, sequence),) = parse_cell(str(record.seq)).parts
-    except ValueError as error:
-        return Reject(source, text.name, text.line, NOT_NUCLEOTIDE, str(error))
+        sequence = b"".join(checked_bases([bytes(record.seq)])).decode("ascii")
+    except BadRecord as error:
+        return Reject(source, text.name, text.line, error.kind, error.reason)
     fields, features = _record_fields(record), features_of(record, feature_types)
     return AnnotatedRecord(source, record.id, sequence, fields, features, source)
 

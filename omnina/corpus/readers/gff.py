@@ -8,7 +8,8 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnina.corpus.readers.fasta import BadRecord, FastaRecord, read_fasta
+from omnina.corpus.readers.bases import BadRecord
+from omnina.corpus.readers.fasta import FastaRecord, read_fasta
 from omnina.corpus.readers.features import GENE_FEATURES
 from omnina.corpus.readers.gff_lines import GffFormat, GffLine, read_gff_lines
 from omnina.corpus.readers.record import AnnotatedRecord, Feature, Part, stated

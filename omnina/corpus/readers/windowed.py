@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from omnina.corpus.passage import Passage
-from omnina.corpus.readers.fasta import BadRecord, FastaRecord
+from omnina.corpus.readers.bases import BadRecord
+from omnina.corpus.readers.fasta import FastaRecord
 from omnina.corpus.reject import N_RUN, TOO_SHORT, Reject
 
 # The published rule drops what has two N in a row: one N is an unclear base, more are a gap.
