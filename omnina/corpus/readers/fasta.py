@@ -118,9 +118,9 @@ class _Cursor:
         """The next header without ``>`` and line end, whatever of the record before it is unread skipped."""
         for _ in self.sequence():
             pass
+        self._record += 1
         if not self._more():
             return None
-        self._record += 1
         self._at += 1  # the ">"
         parts = []
         while self._more():
@@ -133,15 +133,18 @@ class _Cursor:
     def sequence(self) -> Iterator[bytes]:
         """The file's text from here to the next header, in pieces of at most one block."""
         record = self._record
-        while self._more():
-            if record != self._record:
-                raise RuntimeError("a FASTA record's blocks must be read before the next record")
+        while self._is_at(record) and self._more():
             end = self._next_header()
             piece = self._taken(len(self._block) if end < 0 else end)
             if piece:
                 yield piece
             if end >= 0:
                 return
+
+    def _is_at(self, record: int) -> bool:
+        if record != self._record:
+            raise RuntimeError("a FASTA record's blocks must be read before the next record is asked for")
+        return True
 
     def _more(self) -> bool:
         if self._at < len(self._block):

@@ -35,6 +35,12 @@ class Cutting:
     min_bases: int = 0
     split_at_n: bool = False
 
+    def __post_init__(self) -> None:
+        if self.overlap and not 0 <= self.overlap < self.window:
+            raise ValueError(f"overlap ({self.overlap}) must be less than window ({self.window})")
+        if self.window and self.min_bases > self.window:
+            raise ValueError(f"min_bases ({self.min_bases}) must not exceed window ({self.window})")
+
 
 WHOLE = Cutting()
 
