@@ -7,55 +7,35 @@ one broken record is one reject and those after it are read.
 import io
 import warnings
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from Bio import BiopythonParserWarning, SeqIO
 from Bio.SeqRecord import SeqRecord
 
 from omnina.corpus.readers.bases import BadRecord, checked_bases
 from omnina.corpus.readers.features import GENE_FEATURES
+from omnina.corpus.readers.flat_faults import (
+    PARSE_ERRORS,
+    FlatFormat,
+    RecordText,
+    error_fault,
+    silent_fault,
+    warning_fault,
+)
 from omnina.corpus.readers.flat_features import features_of, first_source
 from omnina.corpus.readers.record import AnnotatedRecord, stated
 from omnina.corpus.readers.streams import numbered_lines, source_name
-from omnina.corpus.reject import BAD_LOCATION, CUT_SHORT, DUPLICATE, NO_SEQUENCE, NOT_NUCLEOTIDE, Reject
+from omnina.corpus.reject import CUT_SHORT, DUPLICATE, Reject
 from omnina.errors import UserError
 
-FlatFormat = Literal["genbank", "embl"]
 NO_FIRST_LINE = "no first line"
+
+_FIRST_LINE = "no first line"
 WRONG_LENGTH = "wrong length"
 NOT_PARSED = "not parsed"
 
 _FIRST_LINE = {"genbank": "LOCUS ", "embl": "ID   "}
 _END = "//"
-# What biopython raises at broken records: ValueError by intent, the others by running off broken text.
-_PARSE_ERRORS = (ValueError, LookupError, AssertionError, TypeError, AttributeError)
-# Its warnings that mean lost data, and the kinds of reject that they become; the others are about layout.
-_LOSSES = {
-    "Expected sequence length": WRONG_LENGTH,
-    "Premature end": CUT_SHORT,
-    "setting feature location to None": BAD_LOCATION,
-    "in malformed feature location": BAD_LOCATION,
-    "in feature location": BAD_LOCATION,
-    "line too short to contain a feature": NOT_PARSED,
-}
-_REASON_LETTERS = 200
-
-
-@dataclass
-class RecordText:
-    """The lines of one record; ``line`` is the number of its first. ``fault`` if it is none that parses."""
-
-    line: int
-    lines: list[str] = field(default_factory=list)
-    fault: tuple[str, str] | None = None
-
-    @property
-    def name(self) -> str:
-        """The name on the record's first line."""
-        words = self.lines[0].split(maxsplit=2) if self.lines else []
-        return words[1].rstrip(";") if len(words) > 1 else ""
 
 
 def read_flat(
@@ -67,7 +47,7 @@ def read_flat(
     """
     source, seen, found = source_name(path), set(), False
     for text in record_texts(numbered_lines(path), flat_format):
-        found = True
+        found = found or bool(text.lines)
         record = _parsed(text, source, flat_format, feature_types)
         if isinstance(record, AnnotatedRecord) and record.accession in seen:
             reason = "an earlier record has the same accession"
@@ -127,11 +107,12 @@ def _parsed(
         warnings.simplefilter("always", BiopythonParserWarning)
         try:
             record = SeqIO.read(io.StringIO("".join(text.lines)), flat_format)
-        except _PARSE_ERRORS as error:
-            return Reject(source, text.name, text.line, *_explained(error))
-    fault = _loss(str(warning.message) for warning in caught) or _sequence_fault(record)
+        except PARSE_ERRORS as error:
+            return _reject(text, source, error_fault(error, text))
+    messages = (str(warning.message) for warning in caught)
+    fault = warning_fault(messages, text) or silent_fault(record, text, flat_format)
     if fault:
-        return Reject(source, text.name, text.line, *fault)
+        return _reject(text, source, fault)
     try:
         sequence = b"".join(checked_bases([bytes(record.seq)])).decode("ascii")
     except BadRecord as error:
@@ -140,26 +121,9 @@ def _parsed(
     return AnnotatedRecord(source, record.id, sequence, fields, features, source)
 
 
-def _explained(error: Exception) -> tuple[str, str]:
-    message = " ".join(str(error).split())[:_REASON_LETTERS] or type(error).__name__
-    kind = CUT_SHORT if "Premature end" in message else NOT_PARSED
-    return (BAD_LOCATION if "location" in message else kind), message
-
-
-def _loss(messages: Iterable[str]) -> tuple[str, str] | None:
-    for message in messages:
-        kind = next((kind for words, kind in _LOSSES.items() if words in message), None)
-        if kind:
-            return kind, " ".join(message.split())[:_REASON_LETTERS].rstrip(".")
-    return None
-
-
-def _sequence_fault(record: SeqRecord) -> tuple[str, str] | None:
-    if not record.seq.defined or not len(record.seq):
-        return NO_SEQUENCE, "the record holds no bases (fetch the full record, with sequence)"
-    if record.annotations.get("molecule_type") == "protein":
-        return NOT_NUCLEOTIDE, "the record is a protein"
-    return None
+def _reject(text: RecordText, source: str, fault: tuple[int, str, str]) -> Reject:
+    line, kind, reason = fault
+    return Reject(source, text.name, line, kind, reason)
 
 
 def _record_fields(record: SeqRecord) -> dict[str, str]:
