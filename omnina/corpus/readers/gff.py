@@ -5,7 +5,7 @@ Memory: one record's sequence at a time, and the features of the chosen types of
 """
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from omnina.corpus.readers.bases import BadRecord
@@ -27,9 +27,11 @@ class FeatureLines:
     """The features of a GFF file by sequence, and what was wrong with lines of it.
 
     ``lines`` holds, for each sequence, each feature's lines by what they share; both in file order.
+    ``circular`` names the sequences that the file says are (``Is_circular=true`` at their region).
     """
 
     lines: dict[str, dict[tuple[str, str], list[GffLine]]] = field(default_factory=dict)
+    circular: set[str] = field(default_factory=set)
     rejects: list[Reject] = field(default_factory=list)
     found: bool = False
 
@@ -57,7 +59,11 @@ def read_gff(
     source, feature_file = source_name(fasta), source_name(annotation)
     for record in read_fasta(fasta):
         features = known.features(record.accession if isinstance(record, FastaRecord) else record.record)
-        yield record if isinstance(record, Reject) else _annotated(record, features, source, feature_file)
+        if isinstance(record, FastaRecord):
+            circular = record.accession in known.circular
+            yield _annotated(record, features, circular, source, feature_file)
+        else:
+            yield record
     yield from _unknown(known, source, feature_file)
 
 
@@ -68,7 +74,10 @@ def read_feature_lines(annotation: str | Path, feature_types: Container[str]) ->
         known.found = True
         if isinstance(line, Reject):
             known.rejects.append(line)
-        elif line.kind in feature_types:
+            continue
+        if line.first("Is_circular") in _TRUE:
+            known.circular.add(line.seqid)
+        if line.kind in feature_types:
             known.take(line)
     if not known.found:
         raise UserError(f"{annotation}: no feature line in it; fetch the annotation file again.")
@@ -113,6 +122,18 @@ def reading_order(lines: list[GffLine]) -> list[GffLine]:
     return sorted(lines, key=lambda line: line.part.start, reverse=strands == {"-"})
 
 
+def over_origin(feature: Feature, length: int) -> Feature:
+    """The feature on a circle of ``length`` bases: GFF3 counts on over the origin, here parts start anew."""
+    parts: list[Part] = []
+    for part in feature.parts:
+        if not part.start < length < part.end <= 2 * length:
+            parts.append(part)
+            continue
+        halves = [replace(part, end=length), replace(part, start=0, end=part.end - length)]
+        parts += reversed(halves) if part.strand == "-" else halves
+    return replace(feature, parts=tuple(parts))
+
+
 def _part_number(line: GffLine) -> int:
     number = line.first("part").split("/")[0]
     return int(number) if number.isdecimal() else 0
@@ -143,13 +164,15 @@ def _is_pseudo(line: GffLine) -> bool:
 
 
 def _annotated(
-    record: FastaRecord, features: tuple[Feature, ...], source: str, feature_file: str
+    record: FastaRecord, features: tuple[Feature, ...], circular: bool, source: str, feature_file: str
 ) -> AnnotatedRecord | Reject:
     try:
         sequence = b"".join(record.blocks).decode("ascii")
     except BadRecord as error:
         reason = f"{error.reason}; its {len(features)} features are left out with it"
         return Reject(source, record.accession, None, error.kind, reason)
+    if circular:
+        features = tuple(over_origin(feature, len(sequence)) for feature in features)
     fields = described_fields(record)
     return AnnotatedRecord(source, record.accession, sequence, fields, features, feature_file)
 

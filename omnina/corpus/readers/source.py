@@ -164,6 +164,8 @@ def _check_passages(spec: SourceSpec, record_format: Format) -> None:
     """A key that is accepted and does nothing would be a trap."""
     if spec.passages != "whole" and record_format not in WITH_FEATURES:
         raise _wrong(spec, "passages", f"format {record_format} has no features; set passages to whole")
+    if spec.passages == "whole" and record_format == "gff":
+        raise _wrong(spec, "passages", f"whole records need no {spec.annotation}; set features or both")
     if spec.passages != "whole" and not spec.feature_types:
         raise _wrong(spec, "feature_types", "no type is named; name some or set passages to whole")
     for key in ("flank", "include_pseudo") if spec.passages == "whole" else ():

@@ -77,6 +77,17 @@ def test_trans_spliced_parts_follow_their_numbers(read):
     assert (passage.strand, passage.sequence) == (".", "TAA" + "AAC")
 
 
+@pytest.mark.parametrize("strand, sequence", [("+", "CCC" + "GG"), ("-", "CC" + "GGG")])
+def test_feature_over_the_origin_of_a_circle_is_spliced_there(read, strand, sequence):
+    circle = row("c2", "region", 1, 8, "+", "ID=c2;Is_circular=true")
+    over = row("c2", "CDS", 6, 10, strand, "ID=a")
+    (passage,), _ = read(circle + over)
+    assert (passage.strand, passage.sequence) == (strand, sequence)
+    passages, (reject,) = read(over)
+    assert not passages
+    assert reject.kind == BAD_LOCATION
+
+
 def test_attributes_are_percent_decoded_and_mapped(read):
     attributes = (
         "ID=a;gene=dnaA;product=DNA polymerase%2C beta%3B chain;Note=one,two%2Cthree;"

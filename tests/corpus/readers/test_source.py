@@ -42,6 +42,7 @@ def test_names_tell_the_format(path, annotation, expected):
         ({"overlap": 10}, "overlap: 10 must be less than window"),
         ({"window": 100, "min_bases": 200}, "min_bases: 200 exceeds window"),
         ({"format": "fasta", "passages": "both"}, "passages: format fasta has no features"),
+        ({"path": "a.fa", "annotation": "a.gff"}, "passages: whole records need no a.gff"),
         ({"passages": "both", "feature_types": ()}, "feature_types: no type is named"),
         ({"flank": 10}, "flank: it concerns features"),
         ({"include_pseudo": True}, "include_pseudo: it concerns features"),

@@ -1,4 +1,6 @@
 import re
+import tracemalloc
+from itertools import repeat
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,21 +76,14 @@ def test_short_record_and_short_stretches_are_counted():
 
 
 def test_memory_stays_at_a_block_and_a_few_windows():
-    cutter = RecordCutter("r.fa", "a", {}, Cutting(window=100, overlap=10))
-    held = []
-
-    def blocks():
-        for _ in range(200):
-            yield b"ACGT" * 250
-            held.append(max(len(o._held) for o in _cutters_of(passages)))
-
-    passages = cutter.cut(blocks())
-    assert sum(1 for _ in passages) == len(window_spans(200_000, 100, 10))
-    assert max(held) <= 1000 + 3 * 100
-
-
-def _cutters_of(generator) -> list:
-    return [generator.gi_frame.f_locals["cutter"]]
+    block, times = (b"ACGT" * 24 + b"NNNN") * 100, 60
+    for cutting in (Cutting(window=100, overlap=10), Cutting(window=50, split_at_n=True)):
+        cutter = RecordCutter("r.fa", "a", {}, cutting)
+        tracemalloc.start()
+        assert sum(1 for _ in cutter.cut(repeat(block, times))) > times
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 5 * len(block)
 
 
 def test_wrong_letter_ends_its_record_and_the_next_is_read(record_file):
