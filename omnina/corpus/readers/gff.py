@@ -1,7 +1,7 @@
 """FASTA with GFF3 or GTF -> annotated records.
 
-Memory: one record's sequence at a time, and the features of the chosen types of the whole GFF file (about
-1 KB each: 100 MB for a hundred thousand), since a GFF file need not follow the order of its FASTA file.
+Memory: one record's sequence at a time, and of the whole GFF file the lines of the chosen types and what
+genes and transcripts hand down, since a GFF file need not follow the order of its FASTA file.
 """
 
 from collections.abc import Container, Iterator
@@ -12,14 +12,14 @@ from omnina.corpus.readers.bases import BadRecord
 from omnina.corpus.readers.fasta import FastaRecord, read_fasta
 from omnina.corpus.readers.features import GENE_FEATURES
 from omnina.corpus.readers.gff_lines import GffFormat, GffLine, read_gff_lines
-from omnina.corpus.readers.record import AnnotatedRecord, Feature, Part, stated
+from omnina.corpus.readers.gff_parents import Parents, says_yes
+from omnina.corpus.readers.record import AnnotatedRecord, Feature, Part
 from omnina.corpus.readers.streams import COMPRESSIONS, numbered_lines, source_name
 from omnina.corpus.readers.windowed import described_fields
 from omnina.corpus.reject import BAD_LOCATION, Reject
 from omnina.errors import UserError
 
 UNKNOWN_SEQUENCE = "unknown sequence"
-_TRUE = ("true", "True", "TRUE", "yes", "1")
 
 
 @dataclass
@@ -32,17 +32,18 @@ class FeatureLines:
 
     lines: dict[str, dict[tuple[str, str], list[GffLine]]] = field(default_factory=dict)
     circular: set[str] = field(default_factory=set)
+    parents: Parents = field(default_factory=Parents)
     rejects: list[Reject] = field(default_factory=list)
     found: bool = False
 
     def take(self, line: GffLine) -> None:
-        """Add a line to its feature; lines that share nothing are features of their own."""
+        """Add a line to its feature; a line that shares nothing is a feature of its own."""
         key = (line.kind, line.group or f"line {line.number}")
         self.lines.setdefault(line.seqid, {}).setdefault(key, []).append(line)
 
     def features(self, seqid: str) -> tuple[Feature, ...]:
         """Hand over a sequence's features; they are forgotten here."""
-        return tuple(map(feature_from, self.lines.pop(seqid, {}).values()))
+        return tuple(feature_from(lines, self.parents) for lines in self.lines.pop(seqid, {}).values())
 
 
 def read_gff(
@@ -75,7 +76,8 @@ def read_feature_lines(annotation: str | Path, feature_types: Container[str]) ->
         if isinstance(line, Reject):
             known.rejects.append(line)
             continue
-        if line.first("Is_circular") in _TRUE:
+        known.parents.take(line)
+        if says_yes(line, "Is_circular"):
             known.circular.add(line.seqid)
         if line.kind in feature_types:
             known.take(line)
@@ -91,8 +93,11 @@ def gff_format_of(path: str | Path) -> GffFormat:
     return "gtf" if suffix == ".gtf" else "gff3"
 
 
-def feature_from(lines: list[GffLine]) -> Feature:
-    """One feature from its lines; what they say is the first line's, as GFF3 repeats it in each."""
+def feature_from(lines: list[GffLine], parents: Parents) -> Feature:
+    """One feature from its lines; what they say is the first line's, as GFF3 repeats it in each.
+
+    Gene and product come from its parents where it has none.
+    """
     first = lines[0]
     parts = tuple(line.part for line in reading_order(lines))
     backwards = next((part for part in parts if part.start >= part.end), None)
@@ -100,9 +105,9 @@ def feature_from(lines: list[GffLine]) -> Feature:
         kind=first.kind,
         name=f"{first.kind} {first.group or f'{first.part.start + 1}..{first.part.end}'}",
         parts=parts,
-        fields=_fields(first),
+        fields=parents.fields(first),
         partial=any(_is_partial(line) for line in lines),
-        pseudo=_is_pseudo(first),
+        pseudo=parents.pseudo(first),
         line=backwards.line if backwards else first.number,
         fault=_backwards(backwards) if backwards else None,
     )
@@ -143,24 +148,8 @@ def _backwards(part: Part) -> tuple[str, str]:
     return BAD_LOCATION, f"the start, {part.start + 1}, lies after the end, {part.end}"
 
 
-def _fields(line: GffLine) -> dict[str, str]:
-    name = ("Name", "gene_id") if line.kind == "gene" else ("gene_id",)
-    numbers = [ref.removeprefix("EC:") for ref in line.attributes.get("Dbxref", []) if ref.startswith("EC:")]
-    return stated(
-        gene=line.first("gene", "gene_name", "locus_tag", *name),
-        product=line.attributes.get("product"),
-        note=line.attributes.get("Note") or line.attributes.get("note"),
-        ec_number=line.first("EC_number", "eC_number", "ec_number") or numbers,
-    )
-
-
 def _is_partial(line: GffLine) -> bool:
-    return line.first("partial") in _TRUE or any(line.first(name) for name in ("start_range", "end_range"))
-
-
-def _is_pseudo(line: GffLine) -> bool:
-    biotype = line.first("gene_biotype", "transcript_biotype", "gene_type")
-    return bool(line.first("pseudogene")) or line.first("pseudo") in _TRUE or "pseudogene" in biotype
+    return says_yes(line, "partial") or any(line.first(name) for name in ("start_range", "end_range"))
 
 
 def _annotated(

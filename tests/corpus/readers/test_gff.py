@@ -106,6 +106,27 @@ def test_attributes_are_percent_decoded_and_mapped(read):
     assert (passage.fields["gene"], passage.fields["ec_number"]) == ("L1", "1.1.1.1")
 
 
+def test_gene_and_pseudo_come_from_the_parents_where_the_line_has_none(read):
+    lines = [
+        row("c1", "CDS", 1, 3, "+", "ID=CDS:p1;Parent=transcript:t1"),
+        row("c1", "mRNA", 1, 3, "+", "ID=transcript:t1;Parent=gene:g1;product=DnaA"),
+        row("c1", "gene", 1, 3, "+", "ID=gene:g1;Name=dnaA"),
+        row("c1", "CDS", 1, 3, "+", "ID=b;Parent=gene:g1;gene=own"),
+        row("c1", "pseudogene", 1, 3, "+", "ID=g2"),
+        row("c1", "CDS", 4, 6, "+", "ID=c;Parent=g2"),
+        row("c1", "tRNA", 7, 9, "+", "ID=loop;Parent=loop"),
+    ]
+    passages, (reject,) = read("".join(lines))
+    kept = [(p.fields["feature_type"], p.fields.get("gene"), p.fields.get("product")) for p in passages]
+    assert kept == [
+        ("CDS", "dnaA", "DnaA"),
+        ("gene", "dnaA", None),
+        ("CDS", "own", None),
+        ("tRNA", None, None),
+    ]
+    assert (reject.kind, reject.line) == (PSEUDO, 6)
+
+
 def test_gtf_lines_are_grouped_by_transcript_and_type(read):
     gtf = "".join(
         [
