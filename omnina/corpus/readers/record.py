@@ -7,7 +7,7 @@ from typing import Literal
 Strand = Literal["+", "-", "."]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A stretch of a feature on one strand: bases from 0 on the forward strand, end exclusive.
 
