@@ -1,0 +1,180 @@
+"""One front door to all readers: what to read and which passages to make, checked, then read.
+
+for item in read_source(SourceSpec("genome.gbff.gz", passages="both", window=3000)):
+    ...  # a Passage, or a Reject that says what was left out and why
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from omnina.corpus.passage import Passage
+from omnina.corpus.readers.annotated_fasta import read_nt_fasta, read_plain_fasta, read_table_fasta
+from omnina.corpus.readers.features import GENE_FEATURES, Selection, passages_of
+from omnina.corpus.readers.flat import read_flat
+from omnina.corpus.readers.gff import read_gff
+from omnina.corpus.readers.streams import COMPRESSIONS
+from omnina.corpus.readers.windowed import Cutting
+from omnina.corpus.reject import Reject
+from omnina.errors import UserError
+
+Format = Literal["auto", "fasta", "genbank", "embl", "gff", "nt_fasta", "table_fasta"]
+Passages = Literal["whole", "features", "both"]
+
+RECORD_SUFFIXES = {
+    "fasta": (".fa", ".fna", ".fasta", ".ffn", ".frn", ".fas"),
+    "genbank": (".gb", ".gbk", ".gbff", ".genbank", ".seq"),
+    "embl": (".embl", ".dat"),
+}
+ANNOTATION_SUFFIXES = {"gff": (".gff", ".gff3", ".gtf"), "table_fasta": (".csv", ".tsv", ".parquet")}
+WITH_FEATURES = ("genbank", "embl", "gff")
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """One source of passages; lengths in bases.
+
+    Attributes:
+        path: the record file, ``-`` for stdin (with ``format`` named).
+        format: ``auto`` goes by the names of ``path`` and ``annotation``; ``nt_fasta`` takes the header as
+            the annotation and must be named.
+        annotation: GFF3 or GTF file for ``gff``; table with columns accession and annotation for
+            ``table_fasta``.
+        passages: whole records, their features, or both.
+        feature_types: which features.
+        flank: bases of the genome added on both sides of a feature.
+        window, overlap: cut whole records into windows of this size; 0 keeps them in one piece.
+        min_bases: whole records and features with fewer are left out, counted.
+        split_at_n: cut whole records at runs of two or more N and leave the runs out, counted.
+        include_pseudo: keep features that are marked as pseudo genes.
+    """
+
+    path: str | Path
+    format: Format = "auto"
+    annotation: str | Path | None = None
+    passages: Passages = "whole"
+    feature_types: tuple[str, ...] = GENE_FEATURES
+    flank: int = 0
+    window: int = 0
+    overlap: int = 0
+    min_bases: int = 0
+    split_at_n: bool = False
+    include_pseudo: bool = False
+
+
+def read_source(spec: SourceSpec) -> Iterator[Passage | Reject]:
+    """Check the spec, then give its passages and rejects in file order.
+
+    Raises UserError at once for a spec that contradicts itself, naming the key, and while reading for a
+    file that cannot be trusted, naming the file.
+    """
+    record_format = checked_format(spec)
+    return _read(spec, record_format)
+
+
+def checked_format(spec: SourceSpec) -> Format:
+    """The format, ``auto`` resolved; raises UserError naming the key that is wrong."""
+    _check_choices(spec)
+    record_format = format_of(spec) if spec.format == "auto" else spec.format
+    _check_annotation(spec, record_format)
+    _check_lengths(spec)
+    _check_passages(spec, record_format)
+    return record_format
+
+
+def format_of(spec: SourceSpec) -> Format:
+    """The format that the files' names tell; raises UserError if they do not."""
+    found = _by_suffix(spec.path, RECORD_SUFFIXES)
+    if found == "fasta" and spec.annotation is not None:
+        found = _by_suffix(spec.annotation, ANNOTATION_SUFFIXES)
+    if not found:
+        raise _wrong(
+            spec, "format", f"the name does not tell it; set one of {', '.join(get_args(Format)[1:])}"
+        )
+    return found
+
+
+def _read(spec: SourceSpec, record_format: Format) -> Iterator[Passage | Reject]:
+    cutting = Cutting(spec.window, spec.overlap, spec.min_bases, spec.split_at_n)
+    if record_format == "fasta":
+        return read_plain_fasta(spec.path, cutting)
+    if record_format == "nt_fasta":
+        return read_nt_fasta(spec.path, cutting)
+    if record_format == "table_fasta":
+        return read_table_fasta(spec.path, spec.annotation, cutting)
+    return _read_annotated(spec, record_format, cutting)
+
+
+def _read_annotated(spec: SourceSpec, record_format: Format, cutting: Cutting) -> Iterator[Passage | Reject]:
+    feature_types = spec.feature_types if spec.passages != "whole" else ()
+    selection = Selection(
+        spec.passages != "features",
+        feature_types,
+        spec.flank,
+        spec.min_bases,
+        spec.include_pseudo,
+        cutting,
+    )
+    if record_format == "gff":
+        records = read_gff(spec.path, spec.annotation, feature_types)
+    else:
+        records = read_flat(spec.path, record_format, feature_types)
+    for record in records:
+        if isinstance(record, Reject):
+            yield record
+        else:
+            yield from passages_of(record, selection)
+
+
+def _by_suffix(path: str | Path, known: dict[str, tuple[str, ...]]) -> Format | None:
+    name = Path(path)
+    suffix = Path(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
+    return next((found for found, suffixes in known.items() if suffix.lower() in suffixes), None)
+
+
+def _check_choices(spec: SourceSpec) -> None:
+    for key, value, choices in (
+        ("format", spec.format, get_args(Format)),
+        ("passages", spec.passages, get_args(Passages)),
+    ):
+        if value not in choices:
+            raise _wrong(spec, key, f"'{value}' is none of {', '.join(choices)}")
+
+
+def _check_annotation(spec: SourceSpec, record_format: Format) -> None:
+    needed = record_format in ANNOTATION_SUFFIXES
+    if needed and spec.annotation is None:
+        raise _wrong(spec, "annotation", f"format {record_format} needs the file with the annotation")
+    if not needed and spec.annotation is not None:
+        raise _wrong(spec, "annotation", f"format {record_format} takes none; leave it out")
+
+
+def _check_lengths(spec: SourceSpec) -> None:
+    for key in ("flank", "window", "overlap", "min_bases"):
+        if getattr(spec, key) < 0:
+            raise _wrong(spec, key, f"{getattr(spec, key)} is negative")
+    if spec.overlap and spec.overlap >= spec.window:
+        raise _wrong(spec, "overlap", f"{spec.overlap} must be less than window ({spec.window})")
+    if spec.window and spec.min_bases > spec.window:
+        raise _wrong(spec, "min_bases", f"{spec.min_bases} exceeds window ({spec.window})")
+
+
+def _check_passages(spec: SourceSpec, record_format: Format) -> None:
+    """A key that is accepted and does nothing would be a trap."""
+    if spec.passages != "whole" and record_format not in WITH_FEATURES:
+        raise _wrong(spec, "passages", f"format {record_format} has no features; set passages to whole")
+    if spec.passages == "whole" and record_format == "gff":
+        raise _wrong(spec, "passages", f"whole records need no {spec.annotation}; set features or both")
+    if spec.passages != "whole" and not spec.feature_types:
+        raise _wrong(spec, "feature_types", "no type is named; name some or set passages to whole")
+    for key in ("flank", "include_pseudo") if spec.passages == "whole" else ():
+        if getattr(spec, key):
+            raise _wrong(spec, key, "it concerns features; set passages to features or both")
+    for key in ("window", "split_at_n") if spec.passages == "features" else ():
+        if getattr(spec, key):
+            raise _wrong(spec, key, "it cuts whole records; set passages to whole or both")
+
+
+def _wrong(spec: SourceSpec, key: str, what: str) -> UserError:
+    return UserError(f"{spec.path}: {key}: {what}.")

@@ -1,0 +1,55 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from omnina.corpus.passage import Passage
+from omnina.corpus.reject import Reject
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def genbank() -> str:
+    """Two GenBank records: V00294.1 and M27612.1."""
+    return (DATA / "ecoli_2_records.gb").read_text(encoding="ascii")
+
+
+@pytest.fixture(scope="session")
+def embl() -> str:
+    """Three EMBL records: L22968.1, X03487.1 and M23100.1."""
+    return (DATA / "human_3_records.embl").read_text(encoding="ascii")
+
+
+@pytest.fixture
+def record_file(tmp_path):
+    """Write text as it stands, gzipped if the name says so."""
+
+    def write(text: str | bytes, name: str) -> Path:
+        data = text if isinstance(text, bytes) else text.encode("ascii")
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(data) if name.endswith((".gz", ".bgz")) else data)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def parted():
+    """Split what a reader gives into passages (or records) and rejects."""
+
+    def split(items) -> tuple[list, list[Reject]]:
+        items = list(items)
+        return [i for i in items if not isinstance(i, Reject)], [i for i in items if isinstance(i, Reject)]
+
+    return split
+
+
+@pytest.fixture
+def summary():
+    """What a passage spans and reads."""
+
+    def of(passage: Passage) -> tuple:
+        return passage.accession, passage.start, passage.end, passage.strand, passage.sequence
+
+    return of

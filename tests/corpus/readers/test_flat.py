@@ -1,0 +1,166 @@
+import io
+import tracemalloc
+
+import pytest
+from Bio import SeqIO
+
+from omnina.corpus.readers.flat import NO_FIRST_LINE, AnnotatedRecord, read_flat
+from omnina.corpus.readers.flat_faults import NOT_PARSED, WRONG_LENGTH
+from omnina.corpus.reject import BAD_LOCATION, CUT_SHORT, DUPLICATE, NO_SEQUENCE, NOT_NUCLEOTIDE
+from omnina.errors import UserError
+
+BOTH = ["V00294.1", "M27612.1"]
+LINEAGE = (
+    *("Bacteria", "Proteobacteria", "Gammaproteobacteria", "Enterobacteriales", "Enterobacteriaceae"),
+    "Escherichia",
+)
+RELEASE_HEADER = """GBBCT1.SEQ          Genetic Sequence Data Bank
+                         August 15 2008
+
+    2 loci,       2178 bases, from        2 reported sequences
+
+"""
+
+
+@pytest.fixture
+def read(record_file, parted):
+    def reading(text: str | bytes, name: str = "r.gb", flat_format: str = "genbank"):
+        return parted(read_flat(record_file(text, name), flat_format))
+
+    return reading
+
+
+def accessions(records: list[AnnotatedRecord]) -> list[str]:
+    return [record.accession for record in records]
+
+
+@pytest.mark.parametrize("name, flat_format", [("r.gb", "genbank"), ("r.embl.gz", "embl")])
+def test_records_and_features_are_those_that_biopython_reads(read, request, name, flat_format):
+    text = request.getfixturevalue(flat_format)
+    records, rejects = read(text, name, flat_format)
+    expected = list(SeqIO.parse(io.StringIO(text), flat_format))
+    assert not rejects
+    assert [(r.accession, r.sequence) for r in records] == [(e.id, str(e.seq).upper()) for e in expected]
+    kinds = [[f.type for f in e.features if f.type == "CDS"] for e in expected]
+    assert [[feature.kind for feature in record.features] for record in records] == kinds
+
+
+def test_fields_say_what_the_record_says(read, genbank, embl):
+    records, _ = read(genbank)
+    assert records[0].fields == {
+        "accession": "V00294.1",
+        "description": "E. coli laci gene (codes for the lac repressor)",
+        "organism": "Escherichia coli",
+        "lineage": "; ".join(LINEAGE),
+        "molecule_type": "DNA",
+    }
+    records, _ = read(embl, "r.embl", "embl")
+    assert records[0].fields["organism"] == "Homo sapiens"  # the OS line adds "(human)"
+    assert records[0].fields["molecule_type"] == "genomic DNA"
+
+
+def test_release_header_and_mixed_line_ends_change_nothing(read, genbank):
+    expected = read(genbank)
+    assert read(RELEASE_HEADER + genbank) == expected
+    half = genbank.index("//\n")
+    mixed = genbank[:half].replace("\n", "\r\n") + genbank[half:].replace("\n", "\r")
+    assert read(mixed.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    "found, put, kind, reason",
+    [
+        (
+            "1081  CGACAGGTTT CCCGACTGGA",
+            "1081  CGACAGGTTT",
+            WRONG_LENGTH,
+            "Expected sequence length 1113, found",
+        ),
+        ("31..1113", "31..1l13", BAD_LOCATION, "'31..1l13' of a CDS is no location"),
+        ("31..1113", "join(31..40,20", BAD_LOCATION, "'join(31..40,20' of a CDS"),
+        ("31..1113", "1113..31", BAD_LOCATION, "'1113..31' of a CDS"),
+        ("ORIGIN", "ORIGN", CUT_SHORT, "features table"),
+        (
+            "FEATURES             Location",
+            "FEATURE              Location",
+            NOT_PARSED,
+            "feature table was not found",
+        ),
+        ("CCGGAAGAGA", "CCGGEAGAGA", NOT_NUCLEOTIDE, "'E' at base 5 is not a nucleotide code"),
+        ('RQVSRLESGQ"', "RQVSRLESGQ", NOT_PARSED, "CDS"),
+    ],
+)
+def test_record_that_is_not_whole_is_one_reject_and_the_next_is_read(read, genbank, found, put, kind, reason):
+    records, (reject,) = read(genbank.replace(found, put, 1))
+    assert accessions(records) == BOTH[1:]
+    assert (reject.source_file, reject.record, reject.kind) == ("r.gb", "V00294", kind)
+    assert reject.line == (21 if kind == BAD_LOCATION else 1)
+    assert reason in reject.reason
+
+
+def test_record_cut_off_by_the_next_is_a_reject(read, genbank):
+    first, second = genbank.split("//\n")[:2]
+    records, (reject,) = read(first[:3000] + "\n" + second + "//\n")
+    assert accessions(records) == BOTH[1:]
+    assert (reject.record, reject.kind) == ("V00294", CUT_SHORT)
+    assert "before this one's '//'" in reject.reason
+
+
+def test_file_cut_anywhere_never_gives_half_a_record(read, genbank):
+    second = genbank.index("LOCUS       M27612")
+    whole = read(genbank)[0]
+    for end in range(second + 20, len(genbank) - 3, 97):
+        records, (reject,) = read(genbank[:end])
+        assert records == whole[:1]
+        assert reject.kind == CUT_SHORT
+        assert reject.line == 84
+
+
+def test_broken_first_line_is_not_taken_for_a_release_header(read, genbank):
+    records, (reject,) = read(genbank.replace("LOCUS       M27612", "LOCVS       M27612"))
+    assert accessions(records) == BOTH[:1]
+    assert (reject.kind, reject.line) == (NO_FIRST_LINE, 84)
+    records, (reject,) = read(genbank + "more\n")
+    assert accessions(records) == BOTH
+    assert reject.kind == NO_FIRST_LINE
+
+
+def test_record_without_bases_is_a_reject(read, genbank):
+    origin, end = genbank.index("ORIGIN"), genbank.index("//\n")
+    for bases in ("ORIGIN\n", "CONTIG      join(U00096.1:1..1113)\n"):
+        records, (reject,) = read(genbank[:origin] + bases + genbank[end:])
+        assert accessions(records) == BOTH[1:]
+        assert (reject.record, reject.kind) == ("V00294", NO_SEQUENCE)
+
+
+def test_second_record_of_an_accession_is_a_reject(read, genbank):
+    records, rejects = read(genbank + genbank)
+    assert accessions(records) == BOTH
+    assert [(r.record, r.kind, r.line) for r in rejects] == [
+        ("V00294.1", DUPLICATE, 142),
+        ("M27612.1", DUPLICATE, 225),
+    ]
+
+
+def test_embl_record_cut_short_is_a_reject(read, embl):
+    records, (reject,) = read(embl.replace("//\nID   X03487", "ID   X03487"), "r.embl", "embl")
+    assert accessions(records) == ["X03487.1", "M23100.1"]
+    assert (reject.record, reject.kind) == ("L22968", CUT_SHORT)
+
+
+def test_file_without_record_is_an_error(read, embl):
+    with pytest.raises(UserError, match=r"r\.gb: no genbank record in it \(none starts with 'LOCUS'\)"):
+        read(embl)
+    with pytest.raises(UserError, match=r"r\.gb: no genbank record"):
+        read(RELEASE_HEADER)
+
+
+def test_memory_is_one_records_whatever_the_file(record_file, genbank):
+    first = genbank.split("//\n")[0] + "//\n"
+    text = "".join(first.replace("V00294", f"V{number:05}") for number in range(300))
+    path = record_file(text, "r.gb.gz")
+    tracemalloc.start()
+    assert sum(1 for _ in read_flat(path, "genbank")) == 300
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < len(text) / 2
