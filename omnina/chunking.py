@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 IUPAC = "ACGTURYSWKMBDHVN"
+_COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 _NOT_IUPAC = re.compile(f"[^{IUPAC}]")
 _LABELLED = re.compile(r"[^\W\d]\w*:\S*(?:\s+[^\W\d]\w*:\S*)*")
 _LINE_BREAKS = re.compile(r"\s*[\r\n]\s*")
@@ -41,6 +42,11 @@ class Nucleotides:
             spans.append((start, start + len(bases)))
             start += len(bases) + 1  # the space between two parts
         return spans
+
+    @property
+    def other_strand(self) -> "Nucleotides":
+        """The same molecule read from the other strand, part by part."""
+        return Nucleotides(tuple((label, reverse_complement(bases)) for label, bases in self.parts))
 
     def shortened(self, part: int, bases: int) -> "Nucleotides":
         """The same with one part cut to its first ``bases`` bases."""
@@ -86,6 +92,11 @@ def parse_cell(cell: str) -> Nucleotides:
         parts.append((label, bases))
         converted += uracils
     return Nucleotides(tuple(parts), converted)
+
+
+def reverse_complement(bases: str) -> str:
+    """Upper-case IUPAC bases, without U, as read from the other strand."""
+    return bases.translate(_COMPLEMENT)[::-1]
 
 
 def filter_reason(nucleotides: Nucleotides, rules: SequenceRules) -> str | None:

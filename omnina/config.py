@@ -9,7 +9,7 @@ import difflib
 import json
 import re
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,6 +86,10 @@ class RunSettings:
                 f"({self.max_length}): one document must fit one forward pass."
             )
 
+    def training_settings(self) -> DataSettings:
+        """How the training tables are read, where that differs from validation."""
+        return self.data_settings()
+
     @property
     def tokenizer_folder(self) -> Path:
         """Where the tokenizer is."""
@@ -118,6 +122,16 @@ class FinetuneSettings(RunSettings):
     label_sets: str | None = field(
         default=None, metadata={"help": "answers there are to a question: a mapping to lists (JSON)"}
     )
+    strand_free_questions: list[str] | None = field(
+        default=None,
+        metadata={"help": "questions with the same answer for either strand: training reads both"},
+    )
+    segmentations: int = field(
+        default=1, metadata={"help": "ways in which training sees each sequence cut into tokens"}
+    )
+    split_share: float = field(
+        default=0.1, metadata={"help": "share of a sequence's tokens split in all ways but the first"}
+    )
     lora_rank: int | None = field(default=None, metadata={"help": "train adapters of this rank only"})
     lora_alpha: float | None = field(default=None, metadata={"help": "adapters count alpha / rank; 2 x rank"})
     early_stopping_patience: int | None = field(
@@ -128,11 +142,22 @@ class FinetuneSettings(RunSettings):
         super().__post_init__()
         if self.lora_rank is not None and self.lora_rank < 1:
             raise UserError(f"lora_rank ({self.lora_rank}) must be at least 1; unset, all weights train.")
+        if self.segmentations < 1 or not 0 < self.split_share <= 1:
+            raise UserError("segmentations must be at least 1, and split_share above 0 and at most 1.")
         self.given_labels()
 
     def data_settings(self) -> DataSettings:
         """How the tables are read: every sequence whole, figures by question."""
         return DataSettings(self.max_length, True, None, self.bad_rows, "question")
+
+    def training_settings(self) -> DataSettings:
+        """Rows come up in several segmentations, and those of ``strand_free_questions`` from both strands."""
+        return replace(
+            self.data_settings(),
+            both_strands=tuple(self.strand_free_questions or ()),
+            segmentations=self.segmentations,
+            split_share=self.split_share,
+        )
 
     def given_labels(self) -> dict[str, list[str]]:
         """``label_sets`` by question; UserError if it is not lists of different texts."""

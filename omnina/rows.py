@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
+from omnina.segmentation import TokenSplitter
 from omnina.table import read_rows
 
 ROWS_PER_TASK = 256
@@ -31,6 +32,9 @@ class DataSettings:
         rules: filters and windows, or None to take every sequence whole.
         bad_rows: ``stop`` at the first bad row, or ``skip`` them all and list them.
         source_column: names each row's source in reports; the table's file name if None.
+        both_strands: rows with these questions become two documents, one of each strand.
+        segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
+        split_share: of the sequence's tokens in those others.
     """
 
     max_length: int
@@ -38,6 +42,9 @@ class DataSettings:
     rules: SequenceRules | None
     bad_rows: str = "stop"
     source_column: str | None = None
+    both_strands: tuple[str, ...] = ()
+    segmentations: int = 1
+    split_share: float = 0.1
 
     @property
     def columns(self) -> list[str]:
@@ -84,6 +91,7 @@ class RowEncoder:
         self.encoder = PromptEncoder(
             tokenizer, settings.prompt, bos_id=bos_id, eos_id=eos_id, max_length=settings.max_length
         )
+        self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length)
 
     def outcomes(self, records: list[TableRow]) -> list[Outcome]:
         """One outcome per record, in order; all windows are tokenised in one call."""
@@ -105,6 +113,8 @@ class RowEncoder:
         if rules and (reason := filter_reason(nucleotides, rules)):
             return [], Outcome(filtered=reason)
         pieces = windows(nucleotides, rules) if rules else [nucleotides]
+        if cells.get("question") in self.settings.both_strands:
+            pieces += [piece.other_strand for piece in pieces]
         rows = [Row(piece, cells["response"], cells.get("question", "")) for piece in pieces]
         return rows, Outcome(uracils=nucleotides.converted_uracils)
 
@@ -112,7 +122,9 @@ class RowEncoder:
         errors = [entry for entry in encoded if isinstance(entry, ValueError)]
         if errors:
             return Outcome(rejected=str(errors[0]))
-        return Outcome(tuple(encoded), outcome.filtered, outcome.rejected, outcome.uracils)
+        variants = range(1, self.settings.segmentations)
+        others = [self.splitter.split(document, variant) for variant in variants for document in encoded]
+        return Outcome((*encoded, *others), outcome.filtered, outcome.rejected, outcome.uracils)
 
 
 def read_records(paths: list[Path], columns: list[str]) -> Iterator[TableRow]:

@@ -1,5 +1,6 @@
 """What one run works with, checked before anything trains: settings, tables as token ids, the steps."""
 
+import difflib
 import json
 import os
 from dataclasses import dataclass
@@ -67,7 +68,11 @@ def prepare(run: RunSettings, args: TrainerSettings) -> Stage:
         else load_tokenizer(run.tokenizer_folder)
     )
     settings = run.data_settings()
-    tables = [_load(run, settings, inputs) for inputs in (run.train_files, run.validation_files)]
+    tables = [
+        _load(run, run.training_settings(), run.train_files),
+        _load(run, settings, run.validation_files),
+    ]
+    _check_strand_free(run, tables[0])
     if args.process_index == 0:
         for inputs, table in zip((run.train_files, run.validation_files), tables, strict=True):
             print(f"{', '.join(inputs)}: {table.counts.summary()}")
@@ -126,6 +131,14 @@ def _check_length(run: RunSettings, config: LlamaConfig) -> None:
             f"max_length ({run.max_length}) exceeds the model's max_position_embeddings "
             f"({config.max_position_embeddings})."
         )
+
+
+def _check_strand_free(run: RunSettings, training: TokenizedData) -> None:
+    for question in run.training_settings().both_strands:
+        if question not in training.sources:
+            near = difflib.get_close_matches(question, training.sources, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise UserError(f"strand_free_questions: no training row asks {question!r}.{hint}")
 
 
 def _check_processes(args: TrainerSettings) -> None:

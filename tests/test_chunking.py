@@ -1,10 +1,20 @@
 from itertools import pairwise
 
 import pytest
+from Bio.Seq import Seq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnina.chunking import Nucleotides, SequenceRules, filter_reason, parse_cell, window_spans, windows
+from omnina.chunking import (
+    IUPAC,
+    Nucleotides,
+    SequenceRules,
+    filter_reason,
+    parse_cell,
+    reverse_complement,
+    window_spans,
+    windows,
+)
 
 
 @given(length=st.integers(1, 400), window=st.integers(1, 60), data=st.data())
@@ -85,3 +95,9 @@ def test_labelled_sequences_stay_whole():
 def test_overlap_must_be_below_the_window():
     with pytest.raises(ValueError, match="exceed the overlap"):
         SequenceRules(window=10, overlap=10)
+
+
+@given(st.text(IUPAC.replace("U", "")))
+def test_reverse_complement_is_biopythons_and_undoes_itself(bases):
+    assert reverse_complement(bases) == str(Seq(bases).reverse_complement())
+    assert reverse_complement(reverse_complement(bases)) == bases

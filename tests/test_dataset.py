@@ -48,6 +48,18 @@ def test_a_document_is_bos_prompt_answer_eos(tmp_path):
     assert data.rows.features["input_ids"].feature.dtype == "uint16"
 
 
+def test_rows_of_a_strand_free_question_are_read_from_both_strands(tmp_path):
+    settings = DataSettings(600, questions=True, rules=None, both_strands=("Coding?",))
+    rows = [["AAACCU", "Coding?", "Yes"], ["a:AAR b:GG", "Coding?", "No"], ["TTTT", "Phylum?", "X"]]
+    data = load(tmp_path, table(tmp_path, rows, ("sequence", "question", "response")), settings)
+    tokenizer = load_tokenizer(TOKENIZER)
+    texts = [tokenizer.decode(row["input_ids"][1 : int(row["answer_start"])]) for row in data]
+    asked = [("AAACCT", "Coding?"), ("AGGTTT", "Coding?"), ("a:AAR b:GG", "Coding?")]
+    asked += [("a:YTT b:CC", "Coding?"), ("TTTT", "Phylum?")]
+    assert texts == [FINETUNE_PROMPT.render(*pair) for pair in asked]
+    assert (data.counts.used, data.counts.documents) == (3, 5)
+
+
 def test_finetuning_rows_hold_the_question_and_their_own_wording(tmp_path):
     settings = DataSettings(600, questions=True, rules=None)
     rows = [["Is it?", "True", "gRNA:GAUU targetRNA:ACGT"]]

@@ -277,6 +277,7 @@ def test_tables_are_mixed_by_weight(world, tmp_path, capsys):
         ({"label_sets": {RICH: ["yes"]}}, "leave out 'no'"),
         ({"label_sets": {"Why?": ["yes"]}}, "which no training row asks"),
         ({"train_weights": [1.0, 2.0]}, "2 train_weights for 1 tables"),
+        ({"strand_free_questions": ["Is it rich in G or C?"]}, "Did you mean 'Is it rich in G and C"),
         ({"min_bases": 200}, "unknown key 'min_bases'"),
     ],
 )
