@@ -19,12 +19,13 @@ from collections.abc import Iterable
 import numpy as np
 
 from omnina.chunking import window_spans
-from omnina.corpus.dedup.kmers import canonical_kmers, mixed
+from omnina.corpus.dedup.kmers import ascending_distinct, canonical_kmers, mixed
 from omnina.corpus.dedup.postings import Postings
 from omnina.corpus.dedup.sketch import DEFAULT, SketchSettings
 
 SCALE = 4
 MIN_SHARED = 5
+MIN_SAMPLE = 10  # 40 k-mers on average: 53 bases
 PIECE = 6000  # bases
 OVERLAP = 3000  # bases
 
@@ -74,10 +75,11 @@ class ContainmentIndex:
 
 
 def samples_of_pieces(sequence: str, settings: SketchSettings) -> list[np.ndarray]:
-    """(n,) uint32 sampled k-mers, different and ascending, of each piece; none of a piece too short for it."""
+    """(n,) uint32 sampled k-mers, different and ascending, of each piece that has MIN_SAMPLE of them."""
     samples = []
     for start, end in window_spans(len(sequence), PIECE, OVERLAP):
-        kmers = np.unique(canonical_kmers(sequence[start:end], settings.k))
-        if len(kmers) >= settings.min_kmers:
-            samples.append(kmers[mixed(kmers) < np.uint64(2**64 // SCALE)])
+        kmers = canonical_kmers(sequence[start:end], settings.k)
+        sample = ascending_distinct(kmers[mixed(kmers) < np.uint64(2**64 // SCALE)])
+        if len(sample) >= MIN_SAMPLE:
+            samples.append(sample)
     return samples

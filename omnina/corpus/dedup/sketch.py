@@ -9,18 +9,18 @@ M = bands x rows; neighbouring values make a band, and sequences that share a wh
 Why these numbers. Let one copy differ from the other in a share d of its bases. A k-mer survives with
 p = (1 - d)^k, so j = p / (2 - p), and a pair becomes a candidate with 1 - (1 - j^rows)^bands:
 
-    k = 14, bands = 128, rows = 2        d = 1 %   p = 0.869   j = 0.768   recall = 1.000
+    k = 14, bands = 160, rows = 2        d = 1 %   p = 0.869   j = 0.768   recall = 1.000
                                          d = 5 %   p = 0.488   j = 0.322   recall = 1.000
-                                         d = 10 %  p = 0.229   j = 0.129   recall = 0.883
-    k = 21, the same bands               d = 10 %  p = 0.109   j = 0.058   recall = 0.350
-    k = 10, the same bands               d = 10 %  p = 0.349   j = 0.211   recall = 0.997
+                                         d = 10 %  p = 0.229   j = 0.129   recall = 0.931
+    k = 21, the same bands               d = 10 %  p = 0.109   j = 0.058   recall = 0.415
+    k = 10, the same bands               d = 10 %  p = 0.349   j = 0.211   recall = 0.999
 
 Two unrelated sequences of L = 3,000 share L^2 / (4^k / 2) k-mers by chance: 17 for k = 10 (j = 0.003), and
-0.07 for k = 14 (j = 1.1e-5), which makes them candidates with 128 j^2 = 1.6e-8. At 80 % GC two random bases
+0.07 for k = 14 (j = 1.1e-5), which makes them candidates with 160 j^2 = 2.0e-8. At 80 % GC two random bases
 are equal with 2 x 0.4^2 + 2 x 0.1^2 = 0.34 and not 0.25, so that chance k-mers are (0.34 / 0.25)^14 = 74
-times as many and candidates 5,500 times: 9e-5. A candidate therefore counts only if the whole signatures
+times as many and candidates 5,500 times: 1e-4. A candidate therefore counts only if the whole signatures
 agree: j turned into identity, (2j / (1 + j))^(1/k), must reach ``min_identity`` = 0.86, where p = 0.121 and
-j = 0.064, or 16 of 256 values; 74 x 1.1e-5 = 0.0008 would make 0.2 of them agree. What was measured is in
+j = 0.064, or 21 of 320 values; 74 x 1.1e-5 = 0.0008 would make 0.3 of them agree. What was measured is in
 docs/corpus_dedup.md.
 """
 
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from omnina.corpus.dedup.kmers import MAX_K, canonical_kmers, mixed
+from omnina.corpus.dedup.kmers import MAX_K, ascending_distinct, canonical_kmers, mixed
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def signature(sequence: str, settings: SketchSettings = DEFAULT) -> np.ndarray |
     kmers = canonical_kmers(sequence, settings.k)
     if len(kmers) < settings.min_kmers:
         return None
-    return signature_of_hashes(np.unique(mixed(kmers)), settings)
+    return signature_of_hashes(ascending_distinct(mixed(kmers)), settings)
 
 
 def signature_of_hashes(hashes: np.ndarray, settings: SketchSettings) -> np.ndarray | None:
