@@ -2,13 +2,13 @@
 
 Of the canonical k-mers, those whose hash falls into a fixed ``1 / SCALE`` of all hashes stand for a sequence
 (FracMinHash, Irber et al. 2022), the same ones wherever they occur. The share of the smaller sample that the
-other has, c, estimates its containment, and c^(1/k) the identity of the shared part. Two sequences are near if
-c reaches min_identity^k = 0.86^14 = 0.121 and at least MIN_SHARED sampled k-mers are shared. So a pair counts
-as near that differs in 14 % of its bases all over, and also one of which 12 % is the same to the base.
+other has, c, estimates its containment, and c^(1/k) the identity of the shared part. Two sequences are near
+if c reaches min_identity^k = 0.86^14 = 0.121 and at least MIN_SHARED sampled k-mers are shared. So a pair
+counts as near that differs in 14 % of its bases all over, and also one of which 12 % is the same to the base.
 
 Why these numbers. 200 bases have 187 k-mers, 47 in the sample; at 10 % divergence 0.229 x 47 = 10.7 of them
 are left on average, and 5 are needed. By chance a k-mer stands in a given 6,000 bases with
-6,000 / (4^14 / 2) = 4.5e-5, so 47 x 4.5e-5 = 0.002 are shared; five or more with 0.002^5 / 120 = 3e-16 a pair.
+6,000 / (4^14 / 2) = 4.5e-5, so 47 x 4.5e-5 = 0.002 are shared; five or more in 0.002^5 / 120 = 3e-16 pairs.
 
 Sequences above PIECE bases are cut into overlapping pieces, on both sides, so that chance stays at that:
 everything up to PIECE / 2 bases lies whole in some piece.

@@ -20,7 +20,7 @@ from omnina.table import expand_paths
 EVERY_QUESTION = "all"
 
 
-class TestPart(NamedTuple):
+class IndexedPart(NamedTuple):
     """A test sequence without its bases; ``number`` and ``turned`` as in ``ForbiddenSequences``."""
 
     path: Path
@@ -94,7 +94,7 @@ class Contamination:
         settings: how sequences were compared.
     """
 
-    test_parts: list[TestPart]
+    test_parts: list[IndexedPart]
     found: dict[tuple[int, bool], Found]
     too_short: set[int]
     settings: SketchSettings
@@ -102,7 +102,7 @@ class Contamination:
     train_bases: int = 0
     train_only_exact: Counter[str] = field(default_factory=Counter)
 
-    def twin_of(self, part: TestPart) -> Found | None:
+    def twin_of(self, part: IndexedPart) -> Found | None:
         """The strongest twin of a test sequence."""
         return self.found.get((part.number, part.turned))
 
@@ -129,11 +129,11 @@ def find_contamination(
 ) -> Contamination:
     """Search training tables for twins of the test tables' sequences.
 
-    Raises UserError for a missing file, a missing ``sequence`` column, a bad cell, or one table on both sides.
+    Raises UserError for a missing file or ``sequence`` column, a bad cell, or a table named on both sides.
     """
     train, test = expand_paths(train), expand_paths(test)
     _refuse_shared(train, test)
-    parts: list[TestPart] = []
+    parts: list[IndexedPart] = []
     forbidden = ForbiddenSequences(_noted(read_parts(test), parts), settings)
     parts = [
         part._replace(number=number, turned=turned)
@@ -148,15 +148,13 @@ def find_contamination(
 def _refuse_shared(train: list[Path], test: list[Path]) -> None:
     shared = {path.resolve() for path in train} & {path.resolve() for path in test}
     if shared:
-        raise UserError(
-            f"{min(shared)}: this table is named for training and for test; every row is its twin."
-        )
+        raise UserError(f"{min(shared)}: this table is named for training and for test; name another.")
 
 
-def _noted(parts: Iterable[Part], noted: list[TestPart]) -> Iterator[str]:
+def _noted(parts: Iterable[Part], noted: list[IndexedPart]) -> Iterator[str]:
     """Pass the bases on; keep where they stand."""
     for part in parts:
-        noted.append(TestPart(part.path, part.line, part.label, part.question, -1, False))
+        noted.append(IndexedPart(part.path, part.line, part.label, part.question, -1, False))
         yield part.bases
 
 

@@ -3,8 +3,8 @@
     forbidden = ForbiddenSequences.from_tables(["data/finetune_val_example.csv"])
     twin = forbidden.strongest(sequence)        # None, or Twin(kind, similarity, number)
 
-Every part of a labelled cell (``gRNA:ACGT... targetRNA:ACGT...``) is a sequence of its own. Only the test side
-is in memory: about 300 bytes a different sequence, and 2 bytes a base for its k-mers.
+Every part of a labelled cell (``gRNA:ACGT... targetRNA:ACGT...``) is a sequence of its own. Only the test
+side is in memory: about 300 bytes a different sequence, and 2 bytes a base for its k-mers.
 
 Sequences of fewer than about 53 bases, guides for instance, have too few k-mers for a near twin to be told
 from chance. They are compared as they are and as reverse complements only; ``too_short`` has the test side's,
