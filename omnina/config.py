@@ -171,7 +171,14 @@ class FinetuneSettings(RunSettings):
         )
         if not whole:
             raise UserError("label_sets must map each question to a list of different answers.")
-        return {question: [str(label) for label in labels] for question, labels in sets.items()}
+        for question, labels in sets.items():
+            for label in labels:
+                if not isinstance(label, str):  # YAML reads Yes and No as true and false
+                    raise UserError(
+                        f"label_sets of '{question}': {label!r} is no text; quote it in the YAML, "
+                        "as in ['Yes', 'No']."
+                    )
+        return sets
 
 
 @dataclass

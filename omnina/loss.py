@@ -49,31 +49,35 @@ class _FusedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         """(S, H), (V, H), (S,) -> the summed loss, a scalar; keeps both gradients for ``backward``."""
-        with_gradient = any(ctx.needs_input_grad[:2])
+        of_states, of_weight, _ = ctx.needs_input_grad  # the weight is frozen beside adapters
         cast_states, cast_weight = _in_matmul_dtype(states, weight)
         total = torch.zeros((), device=states.device)
-        grad_states = torch.empty_like(cast_states) if with_gradient else None
+        grad_states = torch.empty_like(cast_states) if of_states else None
         grad_weight = None  # (V, H) is large: made by the first chunk, not filled with zeros before
         start = 0
         for chunk, wanted in _chunks(cast_states, targets, len(weight)):
             logits = F.linear(chunk, cast_weight).float()  # (chunk, V)
             normaliser = logits.logsumexp(-1, keepdim=True)  # (chunk, 1)
             total += (normaliser[:, 0] - logits.gather(1, wanted[:, None])[:, 0]).sum()
-            if with_gradient:
+            if of_states or of_weight:
                 slope = _logit_gradient(logits, normaliser, wanted).to(chunk.dtype)  # (chunk, V)
-                grad_states[start : start + len(chunk)] = slope @ cast_weight
-                grad_weight = _accumulated(grad_weight, slope, chunk)
+                if of_states:
+                    grad_states[start : start + len(chunk)] = slope @ cast_weight
+                if of_weight:
+                    grad_weight = _accumulated(grad_weight, slope, chunk)
             start += len(chunk)
-        if with_gradient:
-            ctx.gradients = grad_states.to(states.dtype), grad_weight.to(weight.dtype)
+        ctx.gradients = (
+            grad_states.to(states.dtype) if of_states else None,
+            grad_weight.to(weight.dtype) if of_weight else None,
+        )
         return total
 
     @staticmethod
     def backward(ctx, grad_total: Tensor) -> tuple[Tensor, Tensor, None]:
         """Scale the gradients kept, in place: a second one as large as the vocabulary need not exist."""
         assert ctx.gradients is not None, "this loss can be differentiated once"
-        (grad_states, grad_weight), ctx.gradients = ctx.gradients, None
-        return grad_states.mul_(grad_total), grad_weight.mul_(grad_total), None
+        kept, ctx.gradients = ctx.gradients, None
+        return *(None if gradient is None else gradient.mul_(grad_total) for gradient in kept), None
 
 
 def _accumulated(total: Tensor | None, slope: Tensor, chunk: Tensor) -> Tensor:

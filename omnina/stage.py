@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-from omnina.checkpoint import checkpoint_tokenizer, weights_digest
+from omnina.checkpoint import TOKENIZER_KEY, checkpoint_tokenizer, weights_digest
 from omnina.config import RunSettings, TrainerSettings, read_model_config
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
@@ -19,7 +19,7 @@ from omnina.mixing import row_copies
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import StepPlan, accumulation_steps
 from omnina.rows import DataSettings
-from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
+from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer, vocabulary_digest
 
 # TrainingArguments that decide the weights; others (saving, logging, paths) may change in a resumed run.
 DECISIVE = [
@@ -96,11 +96,13 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     if run.checkpoint:
         model = OmniNAForCausalLM.from_pretrained(run.checkpoint, attention=attention, dtype=torch.float32)
         _check_length(run, model.config)
+        setattr(model.config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
         return model
     config = read_model_config(run.model_config, len(stage.tokenizer), run.tokenizer)
     _check_length(run, config)
     config.bos_token_id, config.eos_token_id = BOS_ID, EOS_ID
     config.pad_token_id = stage.tokenizer.pad_token_id
+    setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
     return OmniNAForCausalLM(config, attention)
 
 

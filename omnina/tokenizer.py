@@ -13,6 +13,7 @@ and a folder of the published layout only ``tokenizer.json`` and ``added_tokens.
 ``omnina/tokenizer_training.py``.
 """
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -54,6 +55,12 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
         clean_up_tokenization_spaces=False,
         chat_template=chat_template(),
     )
+
+
+def vocabulary_digest(tokenizer: PreTrainedTokenizerFast) -> str:
+    """sha256 over every piece and its id: which tokenizer a model was trained with."""
+    pieces = sorted(tokenizer.get_vocab().items())
+    return hashlib.sha256(json.dumps(pieces).encode()).hexdigest()
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:

@@ -57,9 +57,9 @@ def test_label_sets_are_a_mapping_in_the_file_and_json_on_the_command_line(tmp_p
     path = written(tmp_path, **changes)
     run, _ = parse_any_run([path], FinetuneSettings)
     assert run.given_labels() == {"a?": ["no", "yes"]}
-    run, _ = parse_any_run([path, "--label_sets", '{"b?": [1, 2]}'], FinetuneSettings)
+    run, _ = parse_any_run([path, "--label_sets", '{"b?": ["1", "2"]}'], FinetuneSettings)
     assert run.given_labels() == {"b?": ["1", "2"]}
-    for wrong in ("{", "[]", '{"b?": []}', '{"b?": ["x", "x"]}', '{"b?": "x"}'):
+    for wrong in ("{", '{"b?": [1, 2]}', "[]", '{"b?": []}', '{"b?": ["x", "x"]}', '{"b?": "x"}'):
         with pytest.raises(UserError, match="label_sets"):
             parse_any_run([path, "--label_sets", wrong], FinetuneSettings)
 

@@ -278,6 +278,7 @@ def test_tables_are_mixed_by_weight(world, tmp_path, capsys):
         ({"label_sets": {"Why?": ["yes"]}}, "which no training row asks"),
         ({"train_weights": [1.0, 2.0]}, "2 train_weights for 1 tables"),
         ({"strand_free_questions": ["Is it rich in G or C?"]}, "Did you mean 'Is it rich in G and C"),
+        ({"label_sets": {RICH: [True, False]}}, "True is no text; quote it"),
         ({"min_bases": 200}, "unknown key 'min_bases'"),
     ],
 )

@@ -4,8 +4,10 @@ answerer = Answerer(Path("output/finetune"))
 answerer.answer([Query(parse_cell("ACGT..."), "Does this sequence code for a protein?")])
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -13,12 +15,13 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from omnina.checkpoint import checkpoint_tokenizer
+from omnina.checkpoint import checkpoint_tokenizer, weights_digest
 from omnina.chunking import Nucleotides
+from omnina.errors import UserError
 from omnina.inference.generation import Decoding, Generator
 from omnina.inference.label_set import label_sets_of
 from omnina.inference.label_tree import LabelTree
-from omnina.inference.questions import load_questions
+from omnina.inference.questions import Questions, load_questions
 from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
@@ -95,8 +98,24 @@ class Answerer:
         self.questions = known.by_text
         self.max_length = known.max_length or self.model.config.max_position_embeddings
         self.encoder = self._encoder(self.max_length)
-        self.text_encoder = self._encoder(self.max_length - self.decoding.max_new_tokens)
         self.label_sets = label_sets_of(self.questions, self.encoder)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights and of how questions are answered: the same model gives the same answers."""
+        questions = asdict(Questions(self.questions, self.max_length))
+        return f"{weights_digest(self.folder)} {hashlib.sha256(json.dumps(questions).encode()).hexdigest()}"
+
+    @cached_property
+    def text_encoder(self) -> PromptEncoder:
+        """Prompts that leave room for free text; UserError if not even an empty one does."""
+        try:
+            return self._encoder(self.max_length - self.decoding.max_new_tokens)
+        except ValueError as error:
+            raise UserError(
+                f"--max_new_tokens ({self.decoding.max_new_tokens}) leaves no room for a prompt in the "
+                f"{self.max_length} tokens of {self.folder}; give fewer."
+            ) from error
 
     @cached_property
     def generator(self) -> Generator:
@@ -137,6 +156,10 @@ class Answerer:
             for label, p, given in zip(question.labels, probabilities, known, strict=True)
             if given
         }
+        if not labels:
+            raise UserError(
+                f"{self.folder}: the model gives no number for any label; its weights are broken."
+            )
         text = max(labels, key=labels.__getitem__)
         return Answer(text, labels[text], labels, scores, _notes(query, document))
 

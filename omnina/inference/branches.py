@@ -36,6 +36,7 @@ class KeptPrompts:
         self.layers: list[tuple[Tensor, Tensor]] = []  # (T, K, D) each
         self.grid = Grid.of_documents(self.lengths, device)
 
+    @torch.compiler.disable  # what is kept between calls is no graph's business
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
         """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
         self.layers.append((key, value))
@@ -58,7 +59,9 @@ class NodeAttention:
         lengths, starts = prompts.lengths[places], prompts.starts[places]
         sizes = np.array([len(mask) for mask in sees])
         node_starts = np.cumsum(sizes) - sizes
-        groups = list(like_lengths(lengths))
+        groups = [
+            group[alike] for group in like_lengths(lengths) for alike in like_lengths(sizes[group])
+        ]  # like in prompts and in trees, or small trees would be padded to the largest
         before = [rectangle(starts[group], lengths[group])[0] for group in groups]  # (B, P) each
         nodes = [rectangle(node_starts[group], sizes[group]) for group in groups]
         self.layers = iter(prompts.layers)
@@ -67,6 +70,7 @@ class NodeAttention:
         self.grid = Grid.of(nodes, device)
         self.masks = [_mask(lengths[group], [sees[row] for row in group]).to(device) for group in groups]
 
+    @torch.compiler.disable  # what is kept between calls is no graph's business
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
         """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
         kept = next(self.layers)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from transformers import LlamaForCausalLM, set_seed
 
+from omnina.errors import UserError
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -26,6 +28,13 @@ class Decoding:
     temperature: float = 1.0
     top_p: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """UserError for a value that cannot work."""
+        if self.max_new_tokens < 1 or self.beams < 1:
+            raise UserError("--max_new_tokens and --num_beams must be at least 1.")
+        if self.temperature <= 0 or not 0 < self.top_p <= 1:
+            raise UserError("--temperature must be above 0, and --top_p above 0 and at most 1.")
 
     def options(self) -> dict:
         """Arguments of transformers' ``generate``."""

@@ -8,6 +8,7 @@ at the end the file gets its name.
 import csv
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -43,6 +44,10 @@ class PredictionOptions:
     min_probability: float = 0.0
     skip_bad_rows: bool = False
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_probability <= 1:
+            raise UserError(f"--min_probability ({self.min_probability}) must be between 0 and 1.")
+
 
 class Predictor:
     """Answers the rows of one file into another.
@@ -53,7 +58,7 @@ class Predictor:
         output: the CSV to write; must not exist.
         options: what is written.
 
-    Raises UserError for an output that exists, or the unfinished output of another command.
+    Raises UserError for an output that exists or is no ``.csv``, or another command's unfinished one.
     """
 
     def __init__(
@@ -62,6 +67,8 @@ class Predictor:
         self.answerer, self.source, self.output, self.options = answerer, source, output, options
         self.unfinished = output.with_name(f"{output.name}.unfinished")
         self.journal = output.with_name(f"{output.name}.unfinished.json")
+        if output.suffix != ".csv":
+            raise UserError(f"{output}: the output is a CSV; give it a name that ends in .csv.")
         if output.exists():
             raise UserError(f"{output}: this file exists; choose another --output, or remove it.")
         taken = sorted(set(source.columns) & set(self._added_columns()))
@@ -84,7 +91,7 @@ class Predictor:
                 for rows in _batched(islice(self.source.rows(), done, None)):
                     for row, answer in zip(rows, self._answers(rows), strict=True):
                         writer.writerow(self._cells(row, answer))
-                        tally.update(["rows", *answer.notes])
+                        tally.update(["rows", *map(_kind, answer.notes)])
                     self._record(stream, stamp, tally)
                     bar.update(len(rows))
         self.unfinished.rename(self.output)
@@ -153,6 +160,8 @@ class Predictor:
             "input_size": path.stat().st_size,
             "input_time": path.stat().st_mtime_ns,
             "checkpoint": str(self.answerer.folder.resolve()),
+            "model": self.answerer.digest,
+            "dtype": str(self.answerer.dtype),
             "decoding": asdict(self.answerer.decoding),
             "options": asdict(self.options),
         }
@@ -177,6 +186,11 @@ class Predictor:
         beside = self.journal.with_suffix(".new")
         beside.write_text(json.dumps(journal), encoding="utf-8")
         beside.replace(self.journal)
+
+
+def _kind(note: str) -> str:
+    """A note without its numbers and quotations, so that the tally stays small on any input."""
+    return re.sub(r"\d+|'[^']*'", "...", note)
 
 
 def _batched(rows: Iterator[InputRow]) -> Iterator[list[InputRow]]:

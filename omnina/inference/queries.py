@@ -39,7 +39,9 @@ class QueryFile:
     """
 
     def __init__(self, path: Path, question: str | None) -> None:
-        (self.path,) = expand_paths([str(path)])
+        self.path, *others = expand_paths([str(path)])
+        if others:
+            raise UserError(f"{path}: names {len(others) + 1} files; answer one at a time.")
         self.question = question
         self.is_fasta = self.path.name.endswith(FASTA_SUFFIXES)
         if self.is_fasta and question is None:

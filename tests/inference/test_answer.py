@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -10,6 +11,7 @@ from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.inference.answer import UNSEEN, Answerer, Query
 from omnina.inference.generation import Decoding
+from omnina.tokenizer import load_tokenizer, vocabulary_digest
 
 COLOUR, KIND, STORY = "Which colour?", "Which kind?", "What is it?"
 
@@ -141,3 +143,28 @@ def test_another_models_tokenizer(checkpoint, tmp_path):
         shutil.copy(data / name, folder / name)
     with pytest.raises(UserError, match="does not belong to it"):
         Answerer(folder)
+
+
+def test_a_checkpoint_cut_short(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"model\.safetensors: not whole"):
+        Answerer(folder)
+
+
+def test_a_tokenizer_of_the_same_size_with_other_pieces(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "mixed")
+    config = json.loads((folder / "config.json").read_text())
+    own = vocabulary_digest(load_tokenizer(folder))
+    (folder / "config.json").write_text(json.dumps(config | {"tokenizer_sha256": own}))
+    Answerer(folder)
+    (folder / "config.json").write_text(json.dumps(config | {"tokenizer_sha256": own[::-1]}))
+    with pytest.raises(UserError, match="other pieces"):
+        Answerer(folder)
+
+
+@pytest.mark.parametrize("wrong", [{"max_new_tokens": 0}, {"beams": 0}, {"temperature": 0.0}, {"top_p": 2.0}])
+def test_decoding_that_cannot_work(wrong):
+    with pytest.raises(UserError, match="must be"):
+        Decoding(**wrong)

@@ -185,3 +185,18 @@ def test_the_script_says_what_it_did(checkpoint, table, tmp_path, monkeypatch, c
     monkeypatch.setattr(sys, "argv", ["predict.py", *arguments, "--max_new_tokens", "4"])
     runpy.run_path(script, run_name="__main__")
     assert f"{output}: 20 rows" in capsys.readouterr().out
+
+
+def test_the_tally_holds_kinds_of_notes_alone(answerer, tmp_path):
+    rows = "sequence,question\n" + "".join(f"{'A' * n}X,{'Why?'}\n" for n in range(1, 30))
+    (tmp_path / "in.csv").write_text(rows)
+    source = QueryFile(tmp_path / "in.csv", None)
+    tally = Predictor(answerer, source, tmp_path / "out.csv", PredictionOptions(skip_bad_rows=True)).run()
+    assert tally.pop("rows") == 29
+    assert len(tally) == 1
+
+
+@pytest.mark.parametrize("name", ["out.csv.gz", "out.tsv"])
+def test_an_output_that_would_not_be_what_its_name_says(answerer, table, tmp_path, name):
+    with pytest.raises(UserError, match=r"ends in \.csv"):
+        Predictor(answerer, QueryFile(table, None), tmp_path / name, PredictionOptions())
