@@ -30,6 +30,11 @@ DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
     "early_stopping_patience",
 ]
+# Where validation chooses the weights or the last step, these decide too.
+DECISIVE_OF_CHOICE = [
+    *("load_best_model_at_end", "metric_for_best_model", "greater_is_better"),
+    *("eval_strategy", "eval_steps", "save_strategy", "save_steps"),
+]
 
 
 @dataclass
@@ -118,6 +123,10 @@ def decisive_settings(stage: Stage) -> dict:
     settings |= {name: getattr(run, name) for name in DECISIVE_OF_RUN if hasattr(run, name)}
     settings |= {"max_steps": args.max_steps, "model": start}
     settings |= {"data": stage.train.data_hash, "tokenised": stage.train.folder.name}
+    if args.load_best_model_at_end or getattr(run, "early_stopping_patience", None) is not None:
+        settings |= {name: getattr(args, name) for name in DECISIVE_OF_CHOICE}
+        settings |= {"validation_documents": run.validation_documents}
+        settings |= {"validation_data": stage.validation.data_hash}
     return json.loads(json.dumps(settings, default=str))
 
 

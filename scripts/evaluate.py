@@ -2,7 +2,7 @@
 
     python scripts/evaluate.py --checkpoint output/finetune --input data/finetune_val_example.csv
 
-Writes metrics.json, metrics.csv, metrics.md, classes.csv and plots into CHECKPOINT/evaluation.
+Writes metrics.json, metrics.csv, metrics.md, classes.csv, plots and plots.md into CHECKPOINT/evaluation.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """How good a checkpoint's answers are: every metric beside baselines, as files that people read.
 
-Written into the output folder: ``metrics.json``, ``metrics.csv``, ``metrics.md``, ``classes.csv`` and plots.
+Written into the output folder: ``metrics.json``, ``metrics.csv``, ``metrics.md``, ``classes.csv``, plots, and
+``plots.md`` that shows them: the last file, so that an evaluation is whole if it is there.
 """
 
 import csv
@@ -32,7 +33,7 @@ from omnina.inference.scoring import normalised
 from omnina.table import expand_paths, read_rows
 
 MODEL = "OmniNA"
-METRICS_FILE = "metrics.json"
+METRICS_FILE, LAST_FILE = "metrics.json", "plots.md"
 ROWS_PER_CALL = 256
 
 
@@ -144,22 +145,29 @@ def _add_labelled(
 
 
 def write_evaluation(found: Evaluation, output: Path, notes: Sequence[str]) -> str:
-    """Write every file; returns the Markdown."""
+    """Write every file, figures before plots; returns the Markdown."""
     output.mkdir(parents=True, exist_ok=True)
+    (output / LAST_FILE).unlink(missing_ok=True)  # of an earlier evaluation: this one is not whole yet
     sentences = [*notes, *found.overlap]
+    record = json.dumps({"results": found.results, "notes": sentences}, indent=2)
+    (output / METRICS_FILE).write_text(record + "\n", encoding="utf-8")
     text = markdown_table(found.results) + "\n" + "".join(f"- {sentence}\n" for sentence in sentences)
     (output / "metrics.md").write_text(text, encoding="utf-8")
     _write_csv(output / "metrics.csv", csv_rows(found.results))
     _write_csv(output / "classes.csv", found.classes)
+    _write_plots(found, output)
+    return text
+
+
+def _write_plots(found: Evaluation, output: Path) -> None:
+    """Plots of each question with labels, then the page that shows them."""
+    page = ["# Plots of the questions with labels", ""]
     for question, systems in found.scored.items():
         baselines = {name: scored for name, scored in systems.items() if name != MODEL}
         stem = re.sub(r"\W+", "_", question).strip("_")[:60]
-        plot_question(systems[MODEL], question, output, stem, baselines)
-    record = {"results": found.results, "notes": sentences}
-    (output / METRICS_FILE).write_text(
-        json.dumps(record, indent=2) + "\n", encoding="utf-8"
-    )  # last: the evaluation is whole
-    return text
+        names = plot_question(systems[MODEL], question, output, stem, baselines)
+        page += [f"## {question}", "", *(f"![{name}]({name})" for name in names), ""]
+    (output / LAST_FILE).write_text("\n".join(page), encoding="utf-8")
 
 
 def _write_csv(path: Path, rows: Iterable[dict]) -> None:

@@ -15,19 +15,22 @@ from omnina.evaluation.metrics import CALIBRATION_BINS, Scored, classification_m
 MOST_NUMBERED = 20  # classes with counts written into the cells of the confusion matrix
 MODEL_COLOR, BASELINE_COLORS = "tab:blue", ("tab:orange", "tab:green", "tab:red")
 GRID = np.linspace(0, 1, 201)
+ONE_CLASS = "not defined: one class only"
 Curve = Callable[[Scored], tuple[np.ndarray, float | None]]
 
 
 def plot_question(
     scored: Scored, title: str, folder: Path, stem: str, baselines: Mapping[str, Scored]
-) -> None:
-    """Write ``STEM_{confusion,roc,pr,reliability}.png``.
+) -> list[str]:
+    """Write ``STEM_{confusion,roc,pr,reliability}.png``; curves of one class only say that there are none.
 
     Args:
         scored: the model's probabilities.
         title: the question.
         folder, stem: where to write.
         baselines: probabilities of others, drawn dashed beside the model's curves.
+
+    Returns: the files' names.
     """
     systems = {"OmniNA": scored} | {name: other for name, other in baselines.items() if name != "majority"}
     plots = {
@@ -43,6 +46,7 @@ def plot_question(
         draw(figure)
         figure.savefig(folder / f"{stem}_{name}.png", dpi=120)
         plt.close(figure)
+    return [f"{stem}_{name}.png" for name in plots]
 
 
 def _confusion(figure: plt.Figure, scored: Scored) -> None:
@@ -65,15 +69,18 @@ def _confusion(figure: plt.Figure, scored: Scored) -> None:
 
 
 def _curves(axes: plt.Axes, systems: Mapping[str, Scored], curve: Curve, names: tuple[str, str]) -> None:
-    """A line for each system: the mean over classes; the legend gives the area."""
+    """A line for each system: the mean over classes; the legend gives the area. One class has none."""
+    axes.set(xlabel=names[0], ylabel=names[1], xlim=(0, 1), ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    if any(len(set(scored.gold)) == 1 for scored in systems.values()):  # they share the right answers
+        axes.text(0.5, 0.5, ONE_CLASS, ha="center", va="center")
+        return
     for index, (name, scored) in enumerate(systems.items()):
         heights, area = curve(scored)
         color = MODEL_COLOR if index == 0 else BASELINE_COLORS[(index - 1) % len(BASELINE_COLORS)]
         style = "-" if index == 0 else "--"
         label = name if area is None else f"{name} ({area:.3f})"
         axes.plot(GRID, heights, style, color=color, label=label, linewidth=2 if index == 0 else 1.5)
-    axes.set(xlabel=names[0], ylabel=names[1], xlim=(0, 1), ylim=(0, 1.02))
-    axes.grid(alpha=0.3)
     axes.legend(loc="lower right" if curve is _roc else "lower left", fontsize="small")
 
 

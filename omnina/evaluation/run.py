@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omnina.evaluation.evaluate import (
-    METRICS_FILE,
+    LAST_FILE,
     AskedRow,
     answer_rows,
     calibrated,
@@ -26,6 +26,7 @@ def finish_finetuning(
     folder: Path, validation_files: list[str], train_files: list[str], tokens_per_batch: int
 ) -> None:
     """Fit temperatures on the validation rows, store them with the checkpoint, evaluate, print the table."""
+    (folder / EVALUATION_FOLDER / LAST_FILE).unlink(missing_ok=True)  # of the run before it went on
     answerer = Answerer(folder, tokens_per_batch=tokens_per_batch)
     rows = read_asked_rows(validation_files)
     answers = answer_rows(answerer, rows)
@@ -37,8 +38,8 @@ def finish_finetuning(
 
 
 def is_evaluated(folder: Path) -> bool:
-    """Whether the evaluation at the end of a run was written."""
-    return (folder / EVALUATION_FOLDER / METRICS_FILE).is_file()
+    """Whether the evaluation at the end of a run was written, to its last file."""
+    return (folder / EVALUATION_FOLDER / LAST_FILE).is_file()
 
 
 def evaluate_checkpoint(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from omnina.errors import UserError
 from omnina.inference.label_tree import LabelTree
 from omnina.inference.questions import Question
 from omnina.prompt import PromptEncoder
@@ -35,7 +36,25 @@ class LabelSet:
 
 
 def label_sets_of(questions: Mapping[str, Question], encoder: PromptEncoder) -> dict[str, LabelSet]:
-    """The labels of every question that has some."""
-    return {
-        name: LabelSet.of(question.labels, encoder) for name, question in questions.items() if question.labels
-    }
+    """The labels of every question that has some.
+
+    Raises UserError for two labels of a question that are the same tokens: no answer could tell them apart.
+    """
+    found = {}
+    for name, question in questions.items():
+        if question.labels:
+            _check_different(name, question.labels, encoder)
+            found[name] = LabelSet.of(question.labels, encoder)
+    return found
+
+
+def _check_different(question: str, labels: Sequence[str], encoder: PromptEncoder) -> None:
+    seen: dict[tuple[int, ...], str] = {}
+    for label in labels:
+        other = seen.setdefault(tuple(encoder.answer_ids(label)), label)
+        if other != label:
+            raise UserError(
+                f"the question {question!r} has the answers {other!a} and {label!a}, which are the "
+                "same tokens, so that no answer can tell them apart (such as a letter with an accent that is "
+                "one character here and two there). Write the answer in one way in every table and label set."
+            )
