@@ -27,7 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
     adapters = LoRA(run.lora_rank, run.lora_alpha, args.seed) if run.lora_rank else None
     trained = train(stage, adapters)
     if stage.is_main and (trained or not is_evaluated(stage.folder)):
-        finish_finetuning(stage.folder, run.validation_files, run.train_files, run.tokens_per_device)
+        tables = (run.validation_files, run.train_files)
+        finish_finetuning(stage.folder, *tables, run.tokens_per_device, run.bad_rows)
 
 
 if __name__ == "__main__":

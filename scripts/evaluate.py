@@ -25,6 +25,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, help="folder for the figures; CHECKPOINT/evaluation")
     parser.add_argument("--train_files", nargs="+", help="rows for the baselines; those the run trained on")
     parser.add_argument("--tokens_per_batch", type=int, default=TOKENS_PER_BATCH, help="of a forward pass")
+    parser.add_argument(
+        "--bad_rows", choices=["stop", "skip"], default="stop", help="skip: leave out, counted"
+    )
     return parser.parse_args()
 
 
@@ -38,11 +41,11 @@ def main() -> None:
     """Evaluate and print the table."""
     arguments = parse_arguments()
     answerer = Answerer(arguments.checkpoint, tokens_per_batch=arguments.tokens_per_batch)
-    rows = read_asked_rows(arguments.input)
+    rows = read_asked_rows(arguments.input, arguments.bad_rows)
     tables = arguments.train_files or training_tables(arguments.checkpoint)
-    train_rows = read_asked_rows(tables) if tables else []
+    train_rows = read_asked_rows(tables, arguments.bad_rows) if tables else []
     output = arguments.output or arguments.checkpoint / EVALUATION_FOLDER
-    print(evaluate_checkpoint(answerer, rows, train_rows, output))
+    print(evaluate_checkpoint(answerer, rows, train_rows, output, arguments.bad_rows))
     print(f"Figures and plots are in {output}.")
 
 

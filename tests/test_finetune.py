@@ -252,6 +252,22 @@ def test_early_stopping_stops(world, tmp_path):
     assert json.loads((folder / "run.json").read_text())["steps"] < 12
 
 
+def test_bad_rows_are_left_out_of_training_and_evaluation(world, tmp_path, capsys):
+    bad = {"question": RICH, "response": "yes", "sequence": "ACGX"}
+    for name, seed in (("train", 0), ("val", 1)):
+        write_table(tmp_path / f"{name}.csv", [bad, *made_rows(20, seed)])
+    folder = tmp_path / "run"
+    files = {
+        f"{key}_files": str(tmp_path / f"{name}.csv")
+        for key, name in (("train", "train"), ("validation", "val"))
+    }
+    steps = {"max_steps": 2, "eval_steps": 2, "save_steps": 2}
+    finetune.main(settings(world, folder, bad_rows="skip", **files, **steps))
+    assert f"the first: {tmp_path}/val.csv:2: " in capsys.readouterr().out
+    results = json.loads((folder / "evaluation" / "metrics.json").read_text())["results"]
+    assert results[RICH]["OmniNA"]["n"] == 20
+
+
 def test_tables_are_mixed_by_weight(world, tmp_path, capsys):
     write_table(tmp_path / "few.csv", made_rows(4, 7))
     files = [str(world / "train.csv"), str(tmp_path / "few.csv")]

@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 
-from omnina.chunking import parse_cell
+from omnina.chunking import Nucleotides
 
 K = 6
 STRENGTH = 0.01  # inverse regularisation of standardised counts
@@ -24,16 +24,18 @@ Prediction = tuple[list[str], np.ndarray]  # labels, and (rows, labels) probabil
 Parts = tuple[tuple[str, str], ...]  # a cell's (name, bases)
 
 
-def fit_baselines(train: Sequence[tuple[str, str]], test_cells: Sequence[str]) -> dict[str, Prediction]:
+def fit_baselines(
+    train: Sequence[tuple[Nucleotides, str]], test_cells: Sequence[Nucleotides]
+) -> dict[str, Prediction]:
     """Predictions for the test cells by each baseline that fits this kind of cell.
 
     Args:
         train: (cell, answer) of each training row.
         test_cells: to predict.
     """
-    cells = [parse_cell(cell).parts for cell, _ in train]
+    cells = [cell.parts for cell, _ in train]
     answers = [answer for _, answer in train]
-    wanted = [parse_cell(cell).parts for cell in test_cells]
+    wanted = [cell.parts for cell in test_cells]
     found = {"majority": _majority(answers, len(wanted))}
     if len(set(answers)) > 1:
         found["k-mers"] = _k_mers(cells, answers, wanted)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from omnina.chunking import parse_cell
+from omnina.chunking import Nucleotides, parse_cell
 from omnina.errors import UserError
 from omnina.evaluation.baselines import fit_baselines
 from omnina.evaluation.bootstrap import bootstrap_intervals
@@ -39,11 +39,13 @@ ROWS_PER_CALL = 256
 
 @dataclass(frozen=True)
 class AskedRow:
-    """A row whose answer is known."""
+    """A row whose answer is known, and where it stands."""
 
     cell: str
     question: str
     gold: str
+    nucleotides: Nucleotides
+    place: str
 
 
 @dataclass(frozen=True)
@@ -63,30 +65,89 @@ class Evaluation:
     overlap: list[str]
 
 
-def read_asked_rows(inputs: str | list[str]) -> list[AskedRow]:
-    """All rows of tables with ``sequence``, ``question`` and ``response``."""
-    return [
-        AskedRow(row["sequence"], row["question"], row["response"])
-        for path in expand_paths(inputs)
-        for _, row in read_rows(path, required=("sequence", "question", "response"))
-    ]
+def read_asked_rows(inputs: str | list[str], bad_rows: str = "stop") -> list[AskedRow]:
+    """The rows of tables with ``sequence``, ``question`` and ``response``.
+
+    Args:
+        inputs: paths or globs.
+        bad_rows: ``stop`` at a row that holds no nucleotides, question or response, or ``skip`` such rows.
+
+    Raises UserError naming file and line of a bad row, or if no row is left.
+    """
+    paths = expand_paths(inputs)
+    rows, bad = [], BadRows(bad_rows)
+    for path in paths:
+        for line, cells in read_rows(path, required=("sequence", "question", "response")):
+            try:
+                rows.append(_checked_row(f"{path}:{line}", cells))
+            except ValueError as error:
+                bad.add(f"{path}:{line}: {error}")
+    bad.report(", ".join(map(str, paths)), left=len(rows))
+    return rows
 
 
-def answer_rows(answerer: Answerer, rows: Sequence[AskedRow]) -> list[Answer]:
-    """The model's answers, with a progress bar; UserError for a row that cannot be answered."""
-    answers: list[Answer] = []
+def _checked_row(place: str, cells: Mapping[str, str]) -> AskedRow:
+    """ValueError with the reason if training would not take the row either."""
+    nucleotides = parse_cell(cells["sequence"])
+    for name in ("question", "response"):
+        if not cells[name].strip():
+            raise ValueError(f"the {name} is empty")
+    return AskedRow(cells["sequence"], cells["question"], cells["response"], nucleotides, place)
+
+
+class BadRows:
+    """What is done with bad rows: UserError at the first, or counted."""
+
+    def __init__(self, policy: str) -> None:
+        assert policy in ("stop", "skip"), policy
+        self.policy = policy
+        self.found: list[str] = []
+
+    def add(self, row: str) -> None:
+        """Take note of a row, given as ``file:line: reason``."""
+        if self.policy == "stop":
+            raise UserError(
+                f"{row}. Mend the row, or set bad_rows: skip (--bad_rows skip) to leave such rows out."
+            )
+        self.found.append(row)
+
+    def report(self, name: str, left: int) -> None:
+        """Print how many were left out; UserError if none is left."""
+        if not self.found:
+            return
+        if not left:
+            raise UserError(
+                f"{name}: no row is left; all {len(self.found)} are bad, the first: {self.found[0]}."
+            )
+        print(f"{name}: {len(self.found):,} bad rows left out of the evaluation; the first: {self.found[0]}")
+
+
+def answer_rows(
+    answerer: Answerer, rows: Sequence[AskedRow], bad_rows: str = "stop"
+) -> tuple[list[AskedRow], list[Answer]]:
+    """The rows that can be answered, with the model's answers; shows a progress bar.
+
+    Args:
+        answerer: the model.
+        rows: what to ask.
+        bad_rows: ``stop`` at a row that leaves no room for an answer, or ``skip`` such rows.
+
+    Raises UserError naming file and line of such a row, or if no row is left.
+    """
+    bad = BadRows(bad_rows)
+    answered: list[tuple[AskedRow, Answer]] = []
     with tqdm(total=len(rows), unit=" rows", desc="evaluating") as bar:
         for start in range(0, len(rows), ROWS_PER_CALL):
             part = rows[start : start + ROWS_PER_CALL]
-            try:
-                answers += answerer.answer([Query(parse_cell(row.cell), row.question) for row in part])
-            except ValueError as error:
-                raise UserError(f"a row after the first {start}: {error}") from error
+            answers = answerer.answer([Query(row.nucleotides, row.question) for row in part])
+            for row, answer in zip(part, answers, strict=True):
+                if answer.refused:
+                    bad.add(f"{row.place}: {answer.refused}")
+                else:
+                    answered.append((row, answer))
             bar.update(len(part))
-    refused = [answer.refused for answer in answers if answer.refused]
-    if refused:
-        raise UserError(f"{len(refused)} rows cannot be answered; the first: {refused[0]}")
-    return answers
+    bad.report("rows that cannot be answered", left=len(answered))
+    return [row for row, _ in answered], [answer for _, answer in answered]
 
 
 def calibrated(questions: Questions, rows: Sequence[AskedRow], answers: Sequence[Answer]) -> Questions:
@@ -125,7 +186,7 @@ def evaluate(
             answered = {row.gold for row in train} or None
             found.results[question] = {MODEL: free_text_metrics(gold, written, answered)}
     if train_rows:
-        overlaps = part_overlap([row.cell for row in train_rows], [row.cell for row in rows])
+        overlaps = part_overlap([row.nucleotides for row in train_rows], [row.nucleotides for row in rows])
         found.overlap.extend(overlap.sentence() for overlap in overlaps)
     return found
 
@@ -136,8 +197,9 @@ def _add_labelled(
     metrics = classification_metrics(scored) | {"interval": bootstrap_intervals(scored)}
     systems, results = {MODEL: scored}, {MODEL: metrics}
     if train:
-        pairs = [(row.cell, row.gold) for row in train]
-        for name, (labels, probabilities) in fit_baselines(pairs, [row.cell for row in asked]).items():
+        pairs = [(row.nucleotides, row.gold) for row in train]
+        predictions = fit_baselines(pairs, [row.nucleotides for row in asked])
+        for name, (labels, probabilities) in predictions.items():
             systems[name] = Scored(scored.gold, labels, probabilities)
             results[name] = classification_metrics(systems[name])
     found.scored[question], found.results[question] = systems, results

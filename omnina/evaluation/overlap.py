@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from Bio.Seq import reverse_complement
 
-from omnina.chunking import parse_cell
+from omnina.chunking import Nucleotides
 
 LONE = "sequence"
 
@@ -25,7 +25,7 @@ class PartOverlap:
         return f"{self.exact} of {self.rows} test rows' {self.name} stand in the training rows{turned}"
 
 
-def part_overlap(train_cells: Iterable[str], test_cells: Iterable[str]) -> list[PartOverlap]:
+def part_overlap(train_cells: Iterable[Nucleotides], test_cells: Iterable[Nucleotides]) -> list[PartOverlap]:
     """One entry for each part name among the test cells, sorted by name."""
     seen: dict[str, set[str]] = {}
     for cell in train_cells:
@@ -41,5 +41,5 @@ def part_overlap(train_cells: Iterable[str], test_cells: Iterable[str]) -> list[
     return [found[name] for name in sorted(found)]
 
 
-def _parts(cell: str) -> list[tuple[str, str]]:
-    return [(label or LONE, bases) for label, bases in parse_cell(cell).parts]
+def _parts(cell: Nucleotides) -> list[tuple[str, str]]:
+    return [(label or LONE, bases) for label, bases in cell.parts]

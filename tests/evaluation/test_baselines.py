@@ -5,10 +5,19 @@ import pytest
 from Bio.Seq import reverse_complement
 from tables import random_dna
 
-from omnina.evaluation.baselines import fit_baselines
-from omnina.evaluation.overlap import part_overlap
+from omnina.chunking import parse_cell
+from omnina.evaluation import baselines, overlap
 
 MOTIF = "GATTACAGAT"
+
+
+def fit_baselines(train: list[tuple[str, str]], cells: list[str]) -> dict[str, baselines.Prediction]:
+    pairs = [(parse_cell(cell), answer) for cell, answer in train]
+    return baselines.fit_baselines(pairs, [parse_cell(cell) for cell in cells])
+
+
+def part_overlap(train: list[str], test: list[str]) -> list[overlap.PartOverlap]:
+    return overlap.part_overlap(*([parse_cell(cell) for cell in cells] for cells in (train, test)))
 
 
 def rows_with_a_motif(count: int, seed: int) -> list[tuple[str, str]]:

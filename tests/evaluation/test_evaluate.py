@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from tables import write_table
 
+from omnina.chunking import parse_cell
+from omnina.errors import UserError
 from omnina.evaluation import evaluate as module
-from omnina.evaluation.evaluate import AskedRow, evaluate, write_evaluation
+from omnina.evaluation.evaluate import AskedRow, answer_rows, evaluate, read_asked_rows, write_evaluation
 from omnina.evaluation.run import EVALUATION_FOLDER, is_evaluated
 from omnina.inference.answer import Answer
 from omnina.inference.questions import Question
@@ -14,10 +17,14 @@ from omnina.inference.questions import Question
 ASKED = "Is it a gene?"
 
 
+def asked(cell: str, gold: str) -> AskedRow:
+    return AskedRow(cell, ASKED, gold, parse_cell(cell), "rows.csv:2")
+
+
 def found_for(golds: list[str]):
     """The evaluation of a model that is about certain of yes, beside baselines."""
-    rows = [AskedRow("ACGTACGTAC", ASKED, gold) for gold in golds]
-    train = [AskedRow("ACGTACGTAA", ASKED, "yes"), AskedRow("CCCCCCCCCC", ASKED, "no")]
+    rows = [asked("ACGTACGTAC", gold) for gold in golds]
+    train = [asked("ACGTACGTAA", "yes"), asked("CCCCCCCCCC", "no")]
     answers = [Answer("yes", 0.9, log_probabilities=np.log([0.1, 0.9])) for _ in rows]
     return evaluate({ASKED: Question(["no", "yes"])}, rows, answers, train)
 
@@ -51,3 +58,49 @@ def test_a_failing_plot_loses_no_figures_and_leaves_the_evaluation_unfinished(tm
         write_evaluation(found, folder, [])
     assert json.loads((folder / "metrics.json").read_text())["results"][ASKED]["OmniNA"]["n"] == 2
     assert not is_evaluated(tmp_path)
+
+
+BAD = {"sequence": "ACGX", "question": ASKED, "response": "no"}
+GOOD = {"sequence": "acgu", "question": ASKED, "response": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (BAD, "has 'X' at base 4"),
+        (BAD | {"sequence": " "}, "the sequence is empty"),
+        (GOOD | {"response": " "}, "the response is empty"),
+        (GOOD | {"question": ""}, "the question is empty"),
+    ],
+)
+def test_bad_rows_stop_with_their_line_or_are_left_out_and_counted(tmp_path, capsys, bad, reason):
+    path = write_table(tmp_path / "rows.csv", [GOOD, bad, GOOD])
+    with pytest.raises(UserError, match=rf"rows.csv:3: .*{reason}.*Mend the row, or .*--bad_rows skip"):
+        read_asked_rows(str(path))
+    rows = read_asked_rows(str(path), "skip")
+    assert [row.place for row in rows] == [f"{path}:2", f"{path}:4"]
+    assert rows[0].nucleotides.text == "ACGT"
+    assert f"1 bad rows left out of the evaluation; the first: {path}:3: " in capsys.readouterr().out
+
+
+def test_a_table_of_bad_rows_alone_is_refused(tmp_path):
+    path = write_table(tmp_path / "rows.csv", [BAD, BAD])
+    with pytest.raises(UserError, match=r"no row is left; all 2 are bad, the first: .*rows.csv:2"):
+        read_asked_rows(str(path), "skip")
+
+
+class Refusing:
+    """An Answerer without room for sequences of many bases."""
+
+    def answer(self, queries):
+        return [Answer("yes", 1.0, refused="no room" if q.nucleotides.bases > 4 else "") for q in queries]
+
+
+def test_rows_that_leave_no_room_for_an_answer_follow_the_policy(capsys):
+    rows = [asked("ACGT", "yes"), asked("ACGTA", "no"), asked("A", "no")]
+    with pytest.raises(UserError, match=r"rows.csv:2: no room\. Mend the row"):
+        answer_rows(Refusing(), rows)
+    left, answers = answer_rows(Refusing(), rows, "skip")
+    assert left == [rows[0], rows[2]]
+    assert len(answers) == 2
+    assert "1 bad rows left out" in capsys.readouterr().out
