@@ -23,7 +23,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from omnina.chunking import SequenceRules
-from omnina.config import read_yaml
+from omnina.yaml_file import read_yaml
 from omnina.dataset import TokenizedData, load_data
 from omnina.model import IGNORED_LABEL, OmniNAForCausalLM
 from omnina.packing import FlatCollator
