@@ -1,7 +1,7 @@
 """Which of equal passages is kept: the first in canonical order, whoever read it and when.
 
 Each task writes a key for every passage that could be a row (28 bytes: the digest of either strand, and the
-place). One step sorts all keys by digest and place; the first of each digest stays, the others are duplicates.
+place). One step sorts all keys by digest and place; the first of each digest stays, others are duplicates.
 That holds about 28 bytes x 3 a passage in memory: 8.4 GB for 100 million. Clusters of near-duplicates, where
 they are asked for, take 3 KB more for each passage that stays.
 """

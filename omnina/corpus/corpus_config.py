@@ -157,8 +157,9 @@ def _files(spec: SourceSpec, folder: Path, where: str) -> Iterator[SourceSpec]:
     if str(spec.path) == "-":
         raise UserError(f"{where}.path: a corpus is read twice, which stdin cannot be; name a file.")
     whole = folder / spec.path
-    paths = [whole] if whole.is_file() else sorted(map(Path, glob.glob(str(whole), recursive=True)))
-    paths = [path for path in paths if path.is_file()]
+    # glob and not Path.glob, which has no absolute patterns
+    matches = [whole] if whole.is_file() else map(Path, glob.glob(str(whole), recursive=True))  # noqa: PTH207
+    paths = sorted(path for path in matches if path.is_file())
     if not paths:
         raise UserError(f"{where}.path: no file '{spec.path}' in {folder}; is --input the right folder?")
     if spec.annotation is not None:

@@ -6,6 +6,7 @@ Where several machines take part, output and input folders must be on a file sys
 import importlib.util
 import shutil
 import sys
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -76,8 +77,18 @@ def run_stages(
     for stage, blocks in stages.items():
         if progress.missing(stage):
             progress.take_back_marks(stage)
-            _executor(stage, blocks, settings, progress).run()
+            _run(_executor(stage, blocks, settings, progress), settings)
         progress.check_complete(stage)
+
+
+def _run(executor: "PipelineExecutor", settings: ExecutorSettings) -> None:
+    if settings.kind == "ray" or min(settings.workers, executor.world_size) > 1:
+        executor.run()
+        return
+    # datatrove's own loop over one worker starts a manager process for each stage, a second or more.
+    for task in executor.get_incomplete_ranks():
+        quiet = 1  # as worker number 1 it logs to its file only; number 0 prints it all as well
+        deepcopy(executor)._run_for_rank(task, local_rank=quiet)
 
 
 def slurm_executors(

@@ -14,8 +14,8 @@ import pytest
 
 pytest.importorskip("datatrove")
 
-import datatrove.executor.base
 import yaml
+from datatrove.executor.base import PipelineExecutor
 
 from omnina.corpus.build import build_corpus
 from omnina.corpus.choice import DUPLICATE, NEAR_DUPLICATE
@@ -28,7 +28,6 @@ from omnina.errors import UserError
 from omnina.table import expand_paths, read_rows
 
 ROOT = Path(__file__).parents[2]
-TWO_ORGANISMS = ("Escherichia coli", "Homo sapiens")
 CONFIG = {
     "sources": [{"path": "*.fa", "format": "nt_fasta"}],
     "templates": {"annotations": [{"response": "{annotation}."}]},
@@ -113,7 +112,11 @@ def test_the_number_of_tasks_moves_rows_between_shards_only(records, tmp_path):
     for tasks in (1, 4):
         build(records, tmp_path / str(tasks), tasks=tasks)
     one, four = (
-        {(split, *row.values()) for split in CONFIG["split"]["shares"] for row in rows(tmp_path / name, split)}
+        {
+            (split, *row.values())
+            for split in CONFIG["split"]["shares"]
+            for row in rows(tmp_path / name, split)
+        }
         for name in "14"
     )
     assert one == four
@@ -139,7 +142,7 @@ def test_two_workers_write_the_bytes_of_one(records, tmp_path):
 def test_the_same_command_again_changes_nothing(records, tmp_path, monkeypatch):
     build(records, tmp_path / "out")
     before = contents(tmp_path / "out")
-    monkeypatch.setattr(datatrove.executor.base.PipelineExecutor, "_run_for_rank", None)
+    monkeypatch.setattr(PipelineExecutor, "_run_for_rank", None)
     build(records, tmp_path / "out")
     assert contents(tmp_path / "out") == before
 
@@ -241,9 +244,7 @@ def test_forbidden_sequences_are_not_in_training(records, tmp_path):
     near = sequences["NEAR"][:300] + "ACGT" + sequences["NEAR"][300:]
     fasta(records, "f.fa", {name: sequences[name] for name in ("EXACT", "TURNED")} | {"NEAR": near})
     test = tmp_path / "test.csv"
-    test.write_text(
-        f"sequence\n{sequences['EXACT']}\n{turned(sequences['TURNED'])}\n{sequences['NEAR']}\n"
-    )
+    test.write_text(f"sequence\n{sequences['EXACT']}\n{turned(sequences['TURNED'])}\n{sequences['NEAR']}\n")
     config = CONFIG | {"split": {"shares": {"train": 1, "val": 0}}}
     manifest = build(records, tmp_path / "out", config, forbid=(str(test),))
     assert not {row["accession"] for row in rows(tmp_path / "out", "train")} & set(FORBIDDEN)
