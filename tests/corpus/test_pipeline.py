@@ -53,7 +53,7 @@ def fasta(folder: Path, name: str, records: dict[str, str]) -> None:
 
 @pytest.fixture
 def records(tmp_path) -> Path:
-    """Five files of 30 records; b repeats two of a, one from the other strand; c has a short and a bad one."""
+    """Five files of 30 records; b repeats two of a, once on the other strand; c has a short and a bad one."""
     folder = tmp_path / "records"
     folder.mkdir()
     files = {
