@@ -23,13 +23,13 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from omnina.chunking import SequenceRules
-from omnina.config import read_yaml
 from omnina.dataset import TokenizedData, load_data
 from omnina.model import IGNORED_LABEL, OmniNAForCausalLM
 from omnina.packing import FlatCollator
 from omnina.rows import DataSettings
 from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.tokenizer_training import train_tokenizer
+from omnina.yaml_file import read_yaml
 
 MAX_LENGTH = 2048
 CEILING_SIZE = 4096  # rows and columns of the matrices in the ceiling

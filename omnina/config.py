@@ -1,6 +1,6 @@
 """A run's settings: one flat YAML file, the command line over it, checked at start-up.
 
-This is the only code that reads YAML. Each key is a field of one of the dataclasses below or of
+Each key is a field of one of the dataclasses below or of
 transformers' ``TrainingArguments``, and a command-line flag of the same name. The file is turned into
 flags, the command line appended, and both parsed at once, so types are checked in one place.
 """
@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
 from transformers import HfArgumentParser, LlamaConfig, TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
 from omnina.chunking import SequenceRules
 from omnina.errors import UserError
 from omnina.rows import DataSettings
+from omnina.yaml_file import read_yaml
 
 Run = TypeVar("Run", bound="RunSettings")
 
@@ -233,20 +233,6 @@ def parse_run(arguments: list[str], kind: type[Run]) -> tuple[Run, TrainerSettin
     return run, training
 
 
-def read_yaml(path: Path) -> dict:
-    """A flat YAML mapping; UserError if the file is missing, not a mapping, or names a key twice."""
-    if not path.is_file():
-        near = difflib.get_close_matches(str(path), map(str, Path("configs").rglob("*.yaml")), n=1)
-        raise UserError(f"{path}: there is no such file.{f' Did you mean {near[0]}?' if near else ''}")
-    try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: expected lines of the form 'key: value'.")
-    return values
-
-
 def read_model_config(path: str, vocabulary: int, tokenizer: str) -> LlamaConfig:
     """The architecture of a YAML file, checked against the number of the tokenizer's tokens.
 
@@ -264,15 +250,6 @@ def read_model_config(path: str, vocabulary: int, tokenizer: str) -> LlamaConfig
             f"--vocab_size {values.get('vocab_size', vocabulary) - 1}\n"
         )
     return LlamaConfig(**values)
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _flag(key: str, value: object) -> list[str]:

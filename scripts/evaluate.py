@@ -9,10 +9,10 @@ import argparse
 from pathlib import Path
 
 from omnina.command import run_command
-from omnina.config import read_yaml
 from omnina.evaluation.evaluate import read_asked_rows
 from omnina.evaluation.run import EVALUATION_FOLDER, evaluate_checkpoint
 from omnina.inference.answer import TOKENS_PER_BATCH, Answerer
+from omnina.yaml_file import read_yaml
 
 
 def parse_arguments() -> argparse.Namespace:

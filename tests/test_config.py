@@ -4,9 +4,10 @@ import pytest
 import yaml
 from transformers.utils import is_torch_bf16_gpu_available
 
-from omnina.config import FinetuneSettings, PretrainSettings, TrainerSettings, read_model_config, read_yaml
+from omnina.config import FinetuneSettings, PretrainSettings, TrainerSettings, read_model_config
 from omnina.config import parse_run as parse_any_run
 from omnina.errors import UserError
+from omnina.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "configs" / "pretrain").glob("*.yaml"))

@@ -1,0 +1,70 @@
+"""A corpus from its configuration: checked, run, and what came of it in words."""
+
+import json
+from pathlib import Path
+
+from omnina.corpus.corpus_config import CorpusConfig, read_corpus_config
+from omnina.corpus.executors import ExecutorSettings, job_scripts, run_stages, slurm_executors
+from omnina.corpus.filters import Counts
+from omnina.corpus.manifest import MANIFEST_FILE
+from omnina.corpus.progress import Progress
+from omnina.yaml_file import read_yaml
+
+
+def build_corpus(
+    config_file: Path,
+    folder: Path,
+    output: Path,
+    executor: ExecutorSettings,
+    *,
+    forbid: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> str:
+    """Run what is missing of a corpus; the same command again goes on where a killed one stopped.
+
+    Args:
+        config_file: the YAML, as corpus_config shows it.
+        folder: of the record files.
+        output: folder for the tables.
+        executor: where to run, and in how many tasks.
+        forbid: tables that training must stay away from, besides those that the YAML names.
+        dry_run: run nothing: say what would be read and, for Slurm, give the job scripts.
+
+    Returns what to print. Raises UserError for whatever the user can mend.
+    """
+    config = read_corpus_config(read_yaml(config_file), folder, forbid, str(config_file))
+    executor.check_installed(dry_run=dry_run)
+    # After the check: without datatrove these blocks cannot be imported.
+    from omnina.corpus.pipeline import recorded_config, stages
+
+    progress = Progress(output.resolve(), executor.tasks)
+    if dry_run and executor.kind != "slurm":
+        return _plan(config, executor)
+    progress.begin(recorded_config(config, executor.tasks))
+    blocks = stages(config, progress)
+    if dry_run:
+        scripts = job_scripts(slurm_executors(blocks, executor, progress), progress)
+        return "\n".join((_plan(config, executor), *(f"# {name}\n{text}" for name, text in scripts.items())))
+    run_stages(blocks, executor, progress)
+    return (
+        "the jobs are submitted; the same command again, once they end, runs what is missing"
+        if (executor.kind == "slurm")
+        else summary(progress.folder)
+    )
+
+
+def summary(folder: Path) -> str:
+    """The manifest in a few lines."""
+    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    lines = [Counts.from_json(manifest["counts"]).summary()]
+    for split, sizes in manifest["splits"].items():
+        lines.append(f"{split}: {sizes['rows']} rows, {sizes['bases']} bases, {sizes['shards']} shards")
+    return "\n".join((*lines, f"{folder / MANIFEST_FILE} names every shard with its sha256."))
+
+
+def _plan(config: CorpusConfig, executor: ExecutorSettings) -> str:
+    files = config.as_written["files"]
+    return (
+        f"{files['number']} files of {files['bytes'] / 1e6:.1f} MB in {executor.tasks} tasks, "
+        f"{executor.workers} at a time; nothing was run."
+    )

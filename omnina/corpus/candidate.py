@@ -1,0 +1,37 @@
+"""What goes from block to block of a corpus run: a passage or reject, with its place and what became of it.
+
+Blocks mark what they leave out and pass it on; the last one counts. So nothing can disappear uncounted.
+"""
+
+from dataclasses import dataclass
+
+from omnina.corpus.passage import Passage
+from omnina.corpus.reject import Reject
+
+
+@dataclass
+class Candidate:
+    """A passage on its way to the tables.
+
+    Attributes:
+        file: number of its record file in the configuration's order, from 0.
+        number: of the passage or reject in that file, from 0; with ``file``, its place in canonical order.
+        item: what the reader gave.
+        rows: (question, response) of each row that it will be; the question is None for annotations.
+        left_out: why it will be none, the first reason that was found.
+        group: what it must stay together with.
+        split: where it goes.
+    """
+
+    file: int
+    number: int
+    item: Passage | Reject
+    rows: tuple[tuple[str | None, str], ...] = ()
+    left_out: str | None = None
+    group: str = ""
+    split: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is a passage that nothing has left out so far."""
+        return isinstance(self.item, Passage) and self.left_out is None

@@ -1,0 +1,101 @@
+"""The YAML of a corpus run: shipped ones are right, and every mistake is named with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from omnina.corpus.corpus_config import read_corpus_config
+from omnina.errors import UserError
+from omnina.yaml_file import read_yaml
+
+SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "corpus").glob("*.yaml"))
+CONFIG = {
+    "sources": [{"path": "*.gb"}],
+    "templates": {"annotations": [{"response": "{description}"}]},
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.gb", "a.gb", "c.gb.gz", "d.fa.gz", "e.txt"):
+        (tmp_path / name).write_text("")
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_configurations_are_right(path, folder):
+    config = read_corpus_config(read_yaml(path), folder, (), str(path))
+    assert len(config.sources) == 1
+    assert config.filters.max_n_run == 1
+    assert sum(config.split.rule.shares.values()) == pytest.approx(1)
+
+
+def test_a_glob_stands_for_its_files_by_name(folder):
+    config = read_corpus_config(CONFIG, folder, (), "corpus.yaml")
+    assert [spec.path.name for spec in config.sources] == ["a.gb", "b.gb"]
+    assert dict(config.split.rule.shares) == {"train": 0.98, "val": 0.01, "test": 0.01}
+    assert config.as_written["files"]["number"] == 2
+
+
+def test_the_recorded_configuration_does_not_depend_on_where_the_files_lie(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("a.gb", "b.gb"):
+        (elsewhere / name).write_text("")
+    here, there = (read_corpus_config(CONFIG, where, (), "corpus.yaml") for where in (folder, elsewhere))
+    assert here.as_written == there.as_written
+
+
+@pytest.mark.parametrize(
+    "keys, message",
+    [
+        ({"source": []}, "corpus.yaml: unknown key 'source'. Did you mean 'sources'"),
+        ({"sources": []}, "sources: expected a list"),
+        (
+            {"sources": [{"path": "*.gb", "widow": 3}]},
+            r"sources\[0\]: unknown key 'widow'. Did you mean 'window'",
+        ),
+        ({"sources": [{"passages": "whole"}]}, r"sources\[0\]: no 'path' in it"),
+        ({"sources": [{"path": "*.gbk"}]}, r"sources\[0\].path: no file '\*.gbk' in"),
+        ({"sources": [{"path": "-"}]}, "which stdin cannot be"),
+        ({"sources": [{"path": "e.txt"}]}, r"sources\[0\]: .*e.txt: format: the name does not tell it"),
+        ({"sources": [{"path": "a.gb", "window": "3k"}]}, r"sources\[0\].window: expected a whole number"),
+        (
+            {"sources": [{"path": "a.gb", "split_at_n": 1}]},
+            r"sources\[0\].split_at_n: expected true or false",
+        ),
+        ({"sources": [{"path": "*.gb", "annotation": "a.gff"}]}, "annotation: one file for 2 record files"),
+        ({"templates": {}}, "templates: no template in it"),
+        ({"filters": {"min_base": 3}}, "filters: unknown key 'min_base'. Did you mean 'min_bases'"),
+        ({"output": {"format": "json"}}, "output.format: 'json' is unknown"),
+        ({"split": {"by": "acession"}}, "split.by: 'acession' is unknown. Did you mean 'accession'"),
+        ({"split": {"rank": "organism"}}, "split.rank: it names the taxon"),
+        ({"split": {"shares": {"train": 0.9}}}, "split.shares: .* add up to 0.9"),
+        ({"split": {"shares": {"tr-ain": 1}}}, "split.shares: 'tr-ain' must be letters"),
+        ({"dedup": {"near": "yes"}}, "dedup.near: expected true or false"),
+        ({"forbid": ["none.csv"]}, "none.csv"),
+        ({"seed": -1}, "seed: -1 is less than 0"),
+    ],
+)
+def test_mistakes_are_named(folder, keys, message):
+    with pytest.raises(UserError, match=message):
+        read_corpus_config(CONFIG | keys, folder, (), "corpus.yaml")
+
+
+@pytest.mark.parametrize("key", ["sources", "templates"])
+def test_a_needed_key(folder, key):
+    values = {name: value for name, value in CONFIG.items() if name != key}
+    with pytest.raises(UserError, match=f"corpus.yaml: no '{key}' in it"):
+        read_corpus_config(values, folder, (), "corpus.yaml")
+
+
+def test_forbid_needs_a_side_that_is_training(folder, tmp_path):
+    split = {"split": {"shares": {"all": 1}}}
+    with pytest.raises(UserError, match="forbid: it keeps rows out of 'train'"):
+        read_corpus_config(CONFIG | split, folder, (str(tmp_path / "test.csv"),), "corpus.yaml")
+
+
+def test_annotations_and_questions_are_two_runs(folder):
+    both = CONFIG["templates"] | {"questions": [{"name": "a", "question": "b", "response": "c"}]}
+    with pytest.raises(UserError, match="templates: annotations and questions make different tables"):
+        read_corpus_config(CONFIG | {"templates": both}, folder, (), "corpus.yaml")
