@@ -11,9 +11,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("datatrove")
-
 import yaml
 from datatrove.executor.base import PipelineExecutor
 
@@ -345,7 +342,6 @@ def test_the_shards_are_what_training_reads(records, tmp_path):
 
 @pytest.mark.slow
 def test_ray_writes_the_bytes_of_one_worker(records, tmp_path):
-    pytest.importorskip("ray")
     import ray
     from ray.cluster_utils import Cluster
 
