@@ -152,7 +152,8 @@ def make_pass(
     if side == "ours":
         attention = "varlen" if work.device.type == "cuda" and work.dtype == "bf16" else "per_document"
         model = OmniNAForCausalLM(config, attention).to(work.device)
-        collate: Callable = FlatCollator(MAX_LENGTH, work.questions, filler_id=EOS_ID)
+        shares = work.questions and attention == "per_document"
+        collate: Callable = FlatCollator(MAX_LENGTH, work.questions, EOS_ID, share_prefix=shares)
     else:
         model = LlamaForCausalLM(config).to(work.device)
         collate = partial(padded_batch, answers_only=work.questions)

@@ -5,7 +5,6 @@ Letters in shapes, beside those of ``omnina.attention``:
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -38,9 +37,9 @@ class KeptPrompts:
 
     @torch.compiler.disable  # what is kept between calls is no graph's business
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
-        """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
+        """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D); or (S, N, D) where few tokens ask."""
         self.layers.append((key, value))
-        return attend_per_document(query, key, value, replace(documents, grid=self.grid))
+        return attend_per_document(query, key, value, documents)
 
 
 class NodeAttention:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omnina.attention import Attend
+from omnina.attention import Attend, Grid
 from omnina.inference.branches import KeptPrompts, NodeAttention
 from omnina.inference.label_tree import LabelTree, TreePart
 
@@ -135,6 +135,7 @@ class _Reader:
             ids=[known.row.prompt for known in self.scores],
             positions=[np.arange(length) for length in lengths],
             attend=self.prompts,
+            grid=self.prompts.grid,
             places=np.repeat(np.cumsum(lengths) - 1, [len(tree.first_edges) for tree in trees]),
             tokens=[tree.edge_tokens[tree.first_edges] for tree in trees],
         )
@@ -177,6 +178,7 @@ class _Reader:
         attend: Attend,
         places: np.ndarray,
         tokens: list[np.ndarray],
+        grid: Grid | None = None,
     ) -> list[np.ndarray]:
         """Log-probability of each of a row's tokens at their places in the batch; one array a row."""
         lengths = [len(of_row) for of_row in ids]
@@ -189,6 +191,7 @@ class _Reader:
             max_length_q=max(lengths),
             max_length_k=max(lengths),
             attend=attend,
+            grid=grid,
             scored=(
                 torch.from_numpy(places).to(self.device),
                 torch.from_numpy(np.concatenate(tokens)).to(self.device),
