@@ -81,10 +81,7 @@ class Grid:
 
         All but the first go on from its first ``shared`` tokens: these stand in every document's cells.
         """
-        starts = np.cumsum(lengths) - lengths
-        if shared:
-            starts[1:] -= shared
-            lengths = lengths + shared * (np.arange(len(lengths)) > 0)
+        starts, lengths = whole_documents(lengths, shared)
         groups = [group for group in like_lengths(lengths) if lengths[group[-1]]]
         return cls.of([rectangle(starts[group], lengths[group], shared) for group in groups], device)
 
@@ -195,6 +192,17 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
     )
 
 
+def whole_documents(own_lengths: np.ndarray, shared: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where documents would begin if the shared tokens stood before each, and their whole lengths.
+
+    ``own_lengths``: (documents,) tokens end to end in the batch; the first holds the shared ones.
+    """
+    starts = np.cumsum(own_lengths) - own_lengths
+    before = np.full(len(own_lengths), shared)
+    before[:1] = 0
+    return starts - before, own_lengths + before
+
+
 def rectangle(starts: np.ndarray, lengths: np.ndarray, shared: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Documents side by side: places in the batch, and which are real, both (documents, longest).
 
@@ -204,3 +212,10 @@ def rectangle(starts: np.ndarray, lengths: np.ndarray, shared: int = 0) -> tuple
     real = cells < lengths[:, None]
     own = starts[:, None] + np.minimum(cells, lengths[:, None] - 1)  # padding repeats the last token
     return np.where(cells < shared, cells, own), real
+
+
+def common_prefix(documents: Sequence[np.ndarray], most: int) -> int:
+    """How many first tokens are the same in all documents; at most ``most``, which none is shorter than."""
+    heads = np.stack([ids[:most] for ids in documents])  # (documents, most)
+    differs = (heads != heads[0]).any(axis=0)
+    return int(differs.argmax()) if differs.any() else most

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from omnina.attention import common_prefix
 from omnina.model import IGNORED_LABEL
 
 BLOCK_ROWS = 65_536
@@ -261,13 +262,6 @@ class FlatCollator:
             wanted = _round_up(max(self.fixed_shape.documents, len(lengths)), SHAPE_MULTIPLE)
             ends = np.pad(ends, (0, wanted - len(lengths)), mode="edge")
         return torch.from_numpy(ends.astype(np.int32))
-
-
-def common_prefix(documents: Sequence[np.ndarray], most: int) -> int:
-    """How many first tokens are the same in all documents; at most ``most``, which none is shorter than."""
-    heads = np.stack([ids[:most] for ids in documents])  # (documents, most)
-    differs = (heads != heads[0]).any(axis=0)
-    return int(differs.argmax()) if differs.any() else most
 
 
 def _row(values: np.ndarray) -> Tensor:

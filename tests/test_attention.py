@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnina.attention import MOST_PADDING, Documents, Grid, attend_per_document, like_lengths
+from omnina.attention import MOST_PADDING, Documents, Grid, attend_per_document, common_prefix, like_lengths
 
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=12).filter(any).map(np.array)
@@ -52,3 +52,10 @@ def test_shared_tokens_stand_in_the_cells_of_every_document():
     grid = Grid.of_documents(np.array([4, 1, 2]), CPU, shared=2)
     assert grid.shapes == [(1, 3), (2, 4)]
     assert grid.gather.tolist() == [0, 1, 4, 0, 1, 2, 3, 0, 1, 5, 6]
+
+
+def test_common_prefix_ends_where_any_document_differs():
+    documents = [np.array([1, 5, 6, 7]), np.array([1, 5, 6, 8]), np.array([1, 5, 9])]
+    assert common_prefix(documents, 3) == 2
+    assert common_prefix(documents[:2], 3) == 3
+    assert common_prefix(documents, 0) == 0

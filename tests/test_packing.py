@@ -13,7 +13,6 @@ from omnina.packing import (
     StepPlan,
     StepSampler,
     accumulation_steps,
-    common_prefix,
     partition,
 )
 
@@ -160,13 +159,6 @@ def test_a_shared_prefix_stands_once_and_ends_before_the_first_answer():
 def test_nothing_is_shared_where_there_is_no_second_row(rows):
     batch = FlatCollator(8, answers_only=True, filler_id=2, share_prefix=True)(rows)
     assert batch["shared_prefix"] == 0
-
-
-def test_common_prefix_ends_where_any_document_differs():
-    documents = [np.array([1, 5, 6, 7]), np.array([1, 5, 6, 8]), np.array([1, 5, 9])]
-    assert common_prefix(documents, 3) == 2
-    assert common_prefix(documents[:2], 3) == 3
-    assert common_prefix(documents, 0) == 0
 
 
 def test_filler_documents_are_unsupervised_and_within_the_positions():
