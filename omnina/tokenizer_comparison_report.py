@@ -11,7 +11,6 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from omnina.errors import UserError
 from omnina.tokenizer import write_json
 from omnina.tokenizer_comparison import Comparison
 from omnina.tokenizer_comparison_plots import plot_row_lengths_and_changes, plot_token_lengths
@@ -50,14 +49,6 @@ sequences and answers. A row is the whole document: prompt, answer, BOS and EOS.
 between the common beginning and the common end of a sequence's tokens (3,000 bases of it at most) before and
 after one random base of it is replaced: of the two numbers the larger one. The changes are the same for every
 tokenizer."""
-
-
-def check_report_folder(folder: Path, *, overwrite: bool) -> None:
-    """Raise UserError if ``folder`` is a file, or exists while ``overwrite`` is false."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: this is a file; name a folder for the report.")
-    if folder.exists() and not overwrite:
-        raise UserError(f"{folder}: this folder exists; name another, or add --overwrite.")
 
 
 def write_comparison(

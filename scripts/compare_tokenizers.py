@@ -13,9 +13,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from omnina.command import run_command
+from omnina.command import check_report_folder, run_command
 from omnina.tokenizer_comparison import SUBSTITUTIONS, compare_tokenizers
-from omnina.tokenizer_comparison_report import check_report_folder, write_comparison
+from omnina.tokenizer_comparison_report import write_comparison
 
 
 def parse_arguments() -> argparse.Namespace:
