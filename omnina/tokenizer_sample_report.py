@@ -53,10 +53,10 @@ def _notes(
         sample = language.training
         if not sample.total_bytes:
             notes.append(f"there is no {name} in what was read: it has no share of the sample; {more}")
-        elif repeats[name] > 1:
+        elif (times := repeats[name] / min(repeats.values())) > 1:
             notes.append(
                 f"{name}: {sample.sampled_bytes:,} bytes where {sample.budget:,} were wanted, so they count "
-                f"{repeats[name]} times; English is {reached:.1%} of what SentencePiece saw; {more}"
+                f"{times:g} times; English is {reached:.1%} of what SentencePiece saw; {more}"
             )
     return notes
 

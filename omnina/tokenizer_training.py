@@ -31,6 +31,7 @@ from omnina.tokenizer_windows import DNA, ENGLISH
 
 MAX_MEMORY_GB = 4.0
 READ_FACTOR = 20  # bytes read for a byte of sample: then its windows are of 20 times as many row groups
+SHARE_TOLERANCE, MOST_COUNTS = 0.01, 10  # of the share of English; of the counts that are tried
 MAX_PROMPT_LINES = 10_000  # enough for every word of the prompts to become one piece
 _OTHER = re.compile(r"[^ -~]+")
 
@@ -124,12 +125,26 @@ def check_output_folder(folder: Path, overwrite: bool) -> None:
 
 
 def repetitions(languages: dict[str, Language], text_share: float) -> dict[str, int]:
-    """How often each sample is shown, so that about ``text_share`` of the bytes are English."""
+    """How often each sample counts: the smallest numbers by which ``text_share`` of the bytes are English.
+
+    To a hundredth of the share; or as near as it gets with up to 10 for the language that there is more of.
+    """
     dna, english = (languages[name].training.sampled_bytes for name in (DNA, ENGLISH))
     if not dna or not english:
         return {DNA: 1, ENGLISH: 1}
     excess_of_dna = dna * text_share / (english * (1 - text_share))
-    return {DNA: max(1, round(1 / excess_of_dna)), ENGLISH: max(1, round(excess_of_dna))}
+    counts = [_whole_counts(excess_of_dna, smaller) for smaller in range(1, MOST_COUNTS + 1)]
+    misses = [abs(e * english / (e * english + d * dna) - text_share) for d, e in counts]
+    near = [count for count, miss in zip(counts, misses, strict=True) if miss <= SHARE_TOLERANCE]
+    best = near[0] if near else counts[misses.index(min(misses))]
+    return dict(zip((DNA, ENGLISH), best, strict=True))
+
+
+def _whole_counts(excess_of_dna: float, smaller: int) -> tuple[int, int]:
+    """Counts of DNA and of English in about this ratio, the smaller of them given."""
+    if excess_of_dna >= 1:
+        return smaller, round(excess_of_dna * smaller)
+    return round(smaller / excess_of_dna), smaller
 
 
 def training_lines(languages: dict[str, Language], repeats: dict[str, int]) -> Iterator[tuple[str, int]]:

@@ -54,8 +54,8 @@ def test_the_scarcer_language_is_repeated_to_its_share(table, share):
     languages = sampled(table, share, seed=0)
     repeats = repetitions(languages, share)
     dna, english = (languages[name].training.sampled_bytes * repeats[name] for name in (DNA, ENGLISH))
-    assert min(repeats.values()) == 1
-    assert english / (dna + english) == pytest.approx(share, abs=0.05)
+    assert min(repeats.values()) <= 10
+    assert english / (dna + english) == pytest.approx(share, abs=0.01)
 
 
 def test_sentencepiece_sees_the_prompts_and_printable_characters_only(tmp_path):
@@ -130,7 +130,9 @@ def test_the_share_that_is_reached_is_reported(table, tmp_path):
     shown = {name: report[name]["sampled_bytes"] * report[name]["repeated"] for name in (DNA, ENGLISH)}
     assert report["text_share_reached"] == pytest.approx(shown[ENGLISH] / sum(shown.values()), abs=1e-4)
     (note,) = report["notes"]
-    assert f"count {report['english']['repeated']} times" in note and "no more of it in the input" in note
+    times = report[ENGLISH]["repeated"] / report[DNA]["repeated"]
+    assert f"count {times:g} times" in note and report["text_share_reached"] == pytest.approx(0.9, abs=0.01)
+    assert "no more of it in the input" in note
     only = write_table(tmp_path / "t.csv", [{"sequence": random_dna(5000)}])
     report = train_tokenizer([only], tmp_path / "dna", vocab_size=400)
     assert report["text_share_reached"] == 0 and "there is no english" in report["notes"][0]
