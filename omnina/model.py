@@ -83,10 +83,15 @@ class FeedForward(nn.Module):
 
 
 class DecoderLayer(GradientCheckpointingLayer):
-    """Pre-norm attention, then pre-norm feed-forward; the unit that FSDP shards and compile compiles."""
+    """Pre-norm attention, then pre-norm feed-forward; the unit that FSDP shards and compile compiles.
 
-    def __init__(self, config: LlamaConfig) -> None:
+    In training each one's output loses a random share before it is added (Vaswani et al., 2017,
+    arXiv:1706.03762, section 5.4).
+    """
+
+    def __init__(self, config: LlamaConfig, dropout: float) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.self_attn = DocumentAttention(config)
         self.mlp = FeedForward(config)
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -98,8 +103,8 @@ class DecoderLayer(GradientCheckpointingLayer):
         if wanted is not None:
             x = x.index_select(0, wanted)
             attended = attended if documents.few is not None else attended.index_select(0, wanted)
-        x = x + attended
-        return x + self.mlp(self.post_attention_layernorm(x))
+        x = x + self.dropout(attended)
+        return x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
 
 
 class OmniNAPreTrainedModel(PreTrainedModel):
@@ -116,12 +121,14 @@ class OmniNAPreTrainedModel(PreTrainedModel):
 class OmniNAModel(OmniNAPreTrainedModel):
     """Embedding, layers, final norm."""
 
-    def __init__(self, config: LlamaConfig, attention: Attention = "per_document") -> None:
+    def __init__(
+        self, config: LlamaConfig, attention: Attention = "per_document", dropout: float = 0.0
+    ) -> None:
         _check_supported(config)
         super().__init__(config)
         self.attention = attention
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(DecoderLayer(config, dropout) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_init()
 
@@ -170,11 +177,14 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         config: transformers' LlamaConfig.
         attention: ``per_document`` (SDPA, any device) or ``varlen`` (FlashAttention inside torch; CUDA,
             bf16 or fp16).
+        dropout: share of each layer's two outputs that training zeroes; no part of the checkpoint.
     """
 
-    def __init__(self, config: LlamaConfig, attention: Attention = "per_document") -> None:
+    def __init__(
+        self, config: LlamaConfig, attention: Attention = "per_document", dropout: float = 0.0
+    ) -> None:
         super().__init__(config)
-        self.model = OmniNAModel(config, attention)
+        self.model = OmniNAModel(config, attention, dropout)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self._tied_weights_keys = (
             {"lm_head.weight": "model.embed_tokens.weight"} if config.tie_word_embeddings else None

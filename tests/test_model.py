@@ -178,6 +178,19 @@ def test_gradient_checkpointing_changes_no_gradient(small_model, rows, collator)
         assert torch.equal(gradients(small_model)[name], expected), name
 
 
+def test_dropout_is_of_training_alone_and_of_no_checkpoint(small_config, rows, collator, tmp_path):
+    torch.manual_seed(0)
+    model = OmniNAForCausalLM(small_config, dropout=0.5)
+    plain = OmniNAForCausalLM(small_config)
+    plain.load_state_dict(model.state_dict())
+    batch = collator(rows)
+    expected = plain(**batch).loss
+    assert model.eval()(**batch).loss == expected
+    assert model.train()(**batch).loss != expected
+    model.save_pretrained(tmp_path)
+    assert "dropout" not in json.loads((tmp_path / "config.json").read_text())
+
+
 def test_saved_folder_is_a_plain_llama_without_pickle(small_model, rows, collator, tmp_path):
     small_model.save_pretrained(tmp_path)
     llama = AutoModelForCausalLM.from_pretrained(tmp_path)
