@@ -84,7 +84,8 @@ def build_once(record_format: str, megabytes: float, workers: int, records: str,
     """One build of a folder of records, as a ``Build``; for a child process."""
     with TemporaryDirectory(dir=records) as folder:
         config = Path(folder) / "corpus.yaml"
-        config.write_text(yaml.safe_dump(_CONFIGS[record_format]), encoding="utf-8")
+        values = _CONFIGS[record_format] | {"range_bytes": RANGE_BYTES}
+        config.write_text(yaml.safe_dump(values), encoding="utf-8")
         output = Path(folder) / "tables"
         before, began = time.process_time(), time.perf_counter()
         _run(config, Path(records), output, workers)

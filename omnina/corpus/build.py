@@ -65,6 +65,7 @@ def summary(folder: Path) -> str:
 def _plan(config: CorpusConfig, executor: ExecutorSettings) -> str:
     files = config.as_written["files"]
     return (
-        f"{files['number']} files of {files['bytes'] / 1e6:.1f} MB in {executor.tasks} tasks, "
+        f"{files['number']} files of {files['bytes'] / 1e6:.1f} MB, read in {len(config.units)} parts by "
+        f"{executor.tasks} tasks, "
         f"{executor.workers} at a time; nothing was run."
     )

@@ -19,23 +19,23 @@ from omnina.corpus.dedup.neighbours import NeighbourIndex
 DUPLICATE = "same bases as an earlier passage, or their reverse complement"
 NEAR_DUPLICATE = "near-duplicate of an earlier passage"
 
-PLACE = [("file", "<u4"), ("number", "<u8")]
+PLACE = [("unit", "<u4"), ("number", "<u8")]
 KEY = np.dtype([("high", "<u8"), ("low", "<u8"), *PLACE])
 CLUSTER = np.dtype([*PLACE, ("high", "<u8"), ("low", "<u8")])
 
 
 def keys_of(candidates: Iterable[Candidate]) -> np.ndarray:
     """(passages,) KEY of those candidates that could be rows."""
-    return np.fromiter(((*_digest(one), one.file, one.number) for one in candidates if one.kept), dtype=KEY)
+    return np.fromiter(((*_digest(one), one.unit, one.number) for one in candidates if one.kept), dtype=KEY)
 
 
 def duplicates_of(keys: np.ndarray) -> np.ndarray:
     """(duplicates,) PLACE of all but the first of each digest, in canonical order."""
-    order = np.lexsort((keys["number"], keys["file"], keys["low"], keys["high"]))
+    order = np.lexsort((keys["number"], keys["unit"], keys["low"], keys["high"]))
     ordered = keys[order]
     again = np.zeros(len(keys), dtype=bool)
     again[1:] = (ordered["high"][1:] == ordered["high"][:-1]) & (ordered["low"][1:] == ordered["low"][:-1])
-    return _places(np.sort(ordered[again], order=["file", "number"]))
+    return _places(np.sort(ordered[again], order=["unit", "number"]))
 
 
 def clusters_of(candidates: Iterable[Candidate]) -> np.ndarray:
@@ -46,9 +46,9 @@ def clusters_of(candidates: Iterable[Candidate]) -> np.ndarray:
     places: list[tuple[int, int, str]] = []
     named = _noted(candidates, places)
     clusters = NeighbourIndex(named).clusters()
-    names = ((file, number, clusters.get(name, name)) for file, number, name in places)
+    names = ((unit, number, clusters.get(name, name)) for unit, number, name in places)
     return np.array(
-        [(file, number, int(name[:16], 16), int(name[16:], 16)) for file, number, name in names], CLUSTER
+        [(unit, number, int(name[:16], 16), int(name[16:], 16)) for unit, number, name in names], CLUSTER
     )
 
 
@@ -85,20 +85,20 @@ class Choice:
         with np.load(path, allow_pickle=False) as arrays:
             return cls(**{name: arrays[name] for name in arrays.files})
 
-    def of_file(self, file: int) -> "ChoiceOfFile":
-        """By number of the passage, for one record file."""
-        reasons = dict.fromkeys(_of_file(self.duplicates, file)["number"].tolist(), DUPLICATE)
-        reasons |= dict.fromkeys(_of_file(self.near_duplicates, file)["number"].tolist(), NEAR_DUPLICATE)
+    def of_unit(self, unit: int) -> "ChoiceOfUnit":
+        """By number of the passage, for one unit."""
+        reasons = dict.fromkeys(_of_unit(self.duplicates, unit)["number"].tolist(), DUPLICATE)
+        reasons |= dict.fromkeys(_of_unit(self.near_duplicates, unit)["number"].tolist(), NEAR_DUPLICATE)
         clusters = {
             number: f"{high:016x}{low:016x}"
-            for _, number, high, low in _of_file(self.clusters, file).tolist()
+            for _, number, high, low in _of_unit(self.clusters, unit).tolist()
         }
-        return ChoiceOfFile(reasons, clusters)
+        return ChoiceOfUnit(reasons, clusters)
 
 
 @dataclass(frozen=True)
-class ChoiceOfFile:
-    """Why passages of a file are left out, and the names of the others' clusters, by their numbers."""
+class ChoiceOfUnit:
+    """Why passages of a unit are left out, and the names of the others' clusters, by their numbers."""
 
     reasons: dict[int, str]
     clusters: dict[int, str]
@@ -119,7 +119,7 @@ def _digest(candidate: Candidate) -> tuple[int, int]:
 def _noted(candidates: Iterable[Candidate], places: list) -> Iterable[tuple[str, str]]:
     for one in candidates:
         name = strand_free_key(one.item.sequence).hex()
-        places.append((one.file, one.number, name))
+        places.append((one.unit, one.number, name))
         yield name, one.item.sequence
 
 
@@ -130,6 +130,6 @@ def _places(array: np.ndarray) -> np.ndarray:
     return places
 
 
-def _of_file(array: np.ndarray, file: int) -> np.ndarray:
-    start, stop = np.searchsorted(array["file"], [file, file + 1])
+def _of_unit(array: np.ndarray, unit: int) -> np.ndarray:
+    start, stop = np.searchsorted(array["unit"], [unit, unit + 1])
     return array[start:stop]

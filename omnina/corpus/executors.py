@@ -28,7 +28,7 @@ class ExecutorSettings:
 
     Attributes:
         kind: ``local``, ``slurm`` or ``ray``.
-        tasks: parts of the work; record files are dealt out to them.
+        tasks: parts of the work; record files, or ranges of plain ones, are dealt out to them.
         workers: tasks at the same time at most.
         partition, time: of Slurm jobs; the time as ``HH:MM:SS``, of one task.
         cpus_per_task: CPUs reserved for a task (Slurm, Ray); a task uses one.

@@ -5,8 +5,9 @@
     rows      N tasks   read again, leave out duplicates and what is forbidden, split, write shards
     manifest  1 task    sums, ``manifest.json`` and ``rejected.csv``
 
-Reading twice costs time and saves disk: no passage is ever kept between stages. Task t takes the record files
-t, t + N, t + 2N, ...; what a task writes depends on the configuration and N alone.
+Reading twice costs time and saves disk: no passage is ever kept between stages. Task t takes the units
+(record files, or parts of plain ones) t, t + N, t + 2N, ...; what a task writes depends on the configuration
+and N alone.
 """
 
 import csv
@@ -57,7 +58,7 @@ def recorded_config(config: CorpusConfig, tasks: int) -> dict:
 
 
 class ReadRecords(PipelineStep):
-    """Gives the passages and rejects of the task's record files; of a complete task none."""
+    """Gives the passages and rejects of the task's units; of a complete task none."""
 
     type, name = "reader", "record files"
 
@@ -66,9 +67,9 @@ class ReadRecords(PipelineStep):
         self.config, self.progress, self.stage = config, progress, stage
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
-        """Files rank, rank + world_size, ..."""
+        """Units rank, rank + world_size, ..."""
         if not self.progress.result(self.stage, rank).exists():
-            yield from read_candidates(self.config, range(rank, len(self.config.sources), world_size))
+            yield from read_candidates(self.config, range(rank, len(self.config.units), world_size))
 
 
 class MakeRows(PipelineStep):
@@ -124,9 +125,9 @@ class ChooseFirst(PipelineStep):
 
     def _staying(self, duplicates: np.ndarray) -> Iterator[Candidate]:
         choice = Choice(duplicates, duplicates[:0], clusters_of(()))
-        every = with_rows(read_candidates(self.config, range(len(self.config.sources))), self.config)
-        for file, candidates in groupby(every, key=lambda one: one.file):
-            reasons = choice.of_file(file).reasons
+        every = with_rows(read_candidates(self.config, range(len(self.config.units))), self.config)
+        for unit, candidates in groupby(every, key=lambda one: one.unit):
+            reasons = choice.of_unit(unit).reasons
             yield from (one for one in candidates if one.kept and one.number not in reasons)
 
 
@@ -143,12 +144,12 @@ class LeaveOutDuplicates(PipelineStep):
         """Give all candidates."""
         self.progress.check_complete(CHOICE_STAGE)
         choice = Choice.load(self.progress.choice_file)
-        for file, candidates in groupby(data, key=lambda one: one.file):
-            of_file = choice.of_file(file)
+        for unit, candidates in groupby(data, key=lambda one: one.unit):
+            of_unit = choice.of_unit(unit)
             for one in candidates:
                 if one.kept:
-                    one.left_out = of_file.reasons.get(one.number)
-                    one.group = of_file.clusters.get(one.number, "")
+                    one.left_out = of_unit.reasons.get(one.number)
+                    one.group = of_unit.clusters.get(one.number, "")
                 yield one
 
 
@@ -219,12 +220,12 @@ class WriteRows(PipelineStep):
         recorded = recorded_config(self.config, self.progress.tasks)
         with TaskOutput(self.progress.folder, rank, self.config.output, recorded) as output:
             self._clear_rejected(rank, world_size)
-            for file, candidates in groupby(data, key=lambda one: one.file):
-                self._write_file(file, candidates, output)
+            for unit, candidates in groupby(data, key=lambda one: one.unit):
+                self._write_unit(unit, candidates, output)
         self.stat_update("rows", value=output.counts.kept)
 
-    def _write_file(self, file: int, candidates: Candidates, output: TaskOutput) -> None:
-        with self.progress.rejected_file(file).open("w", encoding="utf-8", newline="") as stream:
+    def _write_unit(self, unit: int, candidates: Candidates, output: TaskOutput) -> None:
+        with self.progress.rejected_file(unit).open("w", encoding="utf-8", newline="") as stream:
             rejected = csv.writer(stream, lineterminator="\n")
             for one in candidates:
                 if isinstance(one.item, Reject):
@@ -234,9 +235,9 @@ class WriteRows(PipelineStep):
                     _count_and_write(one, one.item, output)
 
     def _clear_rejected(self, rank: int, world_size: int) -> None:
-        """A record file without a single passage or reject has an empty list, not that of a killed task."""
-        for file in range(rank, len(self.config.sources), world_size):
-            self.progress.rejected_file(file).write_text("", encoding="utf-8")
+        """A unit without a single passage or reject has an empty list, not that of a killed task."""
+        for unit in range(rank, len(self.config.units), world_size):
+            self.progress.rejected_file(unit).write_text("", encoding="utf-8")
 
 
 class WriteManifest(PipelineStep):
@@ -249,12 +250,12 @@ class WriteManifest(PipelineStep):
         self.config, self.progress = config, progress
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
-        """Join the lists of rejects in the order of the record files, then write the manifest."""
+        """Join the lists of rejects in the order of the units, then write the manifest."""
         self.progress.check_complete(ROWS_STAGE)
         with (self.progress.folder / REJECTED_FILE).open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerow(REJECTED_COLUMNS)
-            for file in range(len(self.config.sources)):
-                with self.progress.rejected_file(file).open(encoding="utf-8", newline="") as rejected:
+            for unit in range(len(self.config.units)):
+                with self.progress.rejected_file(unit).open(encoding="utf-8", newline="") as rejected:
                     stream.writelines(rejected)
         recorded = recorded_config(self.config, self.progress.tasks)
         write_manifest(self.progress.folder, self.progress.tasks, recorded)

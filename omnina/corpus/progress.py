@@ -1,7 +1,7 @@
 """Where a corpus run keeps what it knows between its stages, and which tasks of a stage are complete.
 
 ``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` (a file for each task of the first
-stage), ``choice.npz`` (which passages are duplicates), ``rejected/`` (a file for each record file) and
+stage), ``choice.npz`` (which passages are duplicates), ``rejected/`` (a file for each unit) and
 ``logs/`` (datatrove's). A file stands there whole or not at all, so its presence says that it is complete;
 datatrove's own completion marks are taken back where the file is missing.
 """
@@ -40,9 +40,9 @@ class Progress:
         """Keys of the passages that a task read."""
         return self.own / "keys" / f"{task:05d}.npy"
 
-    def rejected_file(self, file: int) -> Path:
-        """Rejects of one record file."""
-        return self.own / "rejected" / f"{file:06d}.csv"
+    def rejected_file(self, unit: int) -> Path:
+        """Rejects of one unit."""
+        return self.own / "rejected" / f"{unit:06d}.csv"
 
     def logs(self, stage: str) -> Path:
         """datatrove's folder for a stage."""

@@ -136,6 +136,18 @@ def test_two_workers_write_the_bytes_of_one(records, tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+def test_two_workers_on_one_file_write_the_bytes_of_one(records, tmp_path):
+    sources = [{"path": "a.fa", "format": "nt_fasta"}]
+    config = CONFIG | {"sources": sources, "range_bytes": 500}
+    for workers in (1, 2):
+        manifest = build(records, tmp_path / str(workers), config, workers=workers)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+    assert sum(1 for shard in manifest["shards"] if shard["file"].split("-")[1] != "00000") > 1
+    build(records, tmp_path / "whole", CONFIG | {"sources": sources}, tasks=1)
+    in_parts, whole = ({tuple(row.values()) for row in rows(tmp_path / name)} for name in ("1", "whole"))
+    assert in_parts == whole
+
+
 def test_the_same_command_again_changes_nothing(records, tmp_path, monkeypatch):
     build(records, tmp_path / "out")
     before = contents(tmp_path / "out")
