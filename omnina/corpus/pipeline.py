@@ -1,7 +1,8 @@
-"""The blocks of a corpus run, as datatrove's pipeline steps, and the four stages that they make.
+"""The blocks of a corpus run, as datatrove's pipeline steps, and the stages that they make.
 
     keys      N tasks   read, filter, fill in templates -> a key for each passage
     choice    1 task    all keys -> which passages are duplicates, and clusters if asked for
+    forbid    1 task    tables that training must stay away from -> an index; only if there are any
     rows      N tasks   read again, leave out duplicates and what is forbidden, split, write shards
     manifest  1 task    sums, ``manifest.json`` and ``rejected.csv``
 
@@ -13,18 +14,32 @@ and N alone.
 import csv
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from shutil import copyfileobj
+from typing import BinaryIO
 
-import numpy as np
 from datatrove.pipeline.base import PipelineStep
 
 from omnina.corpus.candidate import Candidate
 from omnina.corpus.candidates import read_candidates, with_rows
-from omnina.corpus.choice import Choice, clusters_of, duplicates_of, keys_of, near_duplicates_of, save_array
-from omnina.corpus.corpus_config import TRAIN, CorpusConfig
-from omnina.corpus.dedup.forbid import ForbiddenSequences
+from omnina.corpus.corpus_config import CorpusConfig
+from omnina.corpus.durable import flush, write_whole
+from omnina.corpus.leaving_out import (
+    ChooseFirst,
+    IndexForbidden,
+    LeaveOutDuplicates,
+    LeaveOutForbidden,
+    WriteKeys,
+)
 from omnina.corpus.manifest import write_manifest
 from omnina.corpus.passage import Passage
-from omnina.corpus.progress import CHOICE_STAGE, KEYS_STAGE, MANIFEST_STAGE, ROWS_STAGE, Progress
+from omnina.corpus.progress import (
+    CHOICE_STAGE,
+    FORBID_STAGE,
+    KEYS_STAGE,
+    MANIFEST_STAGE,
+    ROWS_STAGE,
+    Progress,
+)
 from omnina.corpus.reject import Reject
 from omnina.corpus.task_output import TaskOutput
 from omnina.corpus.wording import field_value
@@ -37,15 +52,17 @@ Candidates = Iterable[Candidate]
 
 def stages(config: CorpusConfig, progress: Progress) -> dict[str, list[PipelineStep]]:
     """The blocks of each stage, stages in the order in which they run."""
+    forbid = {FORBID_STAGE: [IndexForbidden(config, progress)]} if config.forbid else {}
     return {
         KEYS_STAGE: [ReadRecords(config, progress, KEYS_STAGE), MakeRows(config), WriteKeys(progress)],
         CHOICE_STAGE: [ChooseFirst(config, progress)],
+        **forbid,
         ROWS_STAGE: [
             ReadRecords(config, progress, ROWS_STAGE),
             MakeRows(config),
             LeaveOutDuplicates(config, progress),
             Split(config),
-            LeaveOutForbidden(config),
+            *([LeaveOutForbidden(progress)] if config.forbid else []),
             WriteRows(config, progress),
         ],
         MANIFEST_STAGE: [WriteManifest(config, progress)],
@@ -86,73 +103,6 @@ class MakeRows(PipelineStep):
         yield from with_rows(data, self.config)
 
 
-class WriteKeys(PipelineStep):
-    """Ends the first stage."""
-
-    type, name = "writer", "keys"
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self.progress = progress
-
-    def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> None:
-        """Write the task's keys."""
-        path = self.progress.keys_file(rank)
-        if not path.exists():
-            keys = keys_of(data)
-            save_array(path, keys)
-            self.stat_update("passages", value=len(keys))
-
-
-class ChooseFirst(PipelineStep):
-    """Merges the keys of all tasks."""
-
-    type, name = "dedup", "the first of equal passages"
-
-    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
-        super().__init__()
-        self.config, self.progress = config, progress
-
-    def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
-        """Write which passages are duplicates."""
-        self.progress.check_complete(KEYS_STAGE)
-        files = [self.progress.keys_file(task) for task in range(self.progress.tasks)]
-        duplicates = duplicates_of(np.concatenate([np.load(path, allow_pickle=False) for path in files]))
-        clusters = clusters_of(self._staying(duplicates) if self.config.clusters else ())
-        near = near_duplicates_of(clusters) if self.config.near else duplicates[:0]
-        Choice(duplicates, near, clusters).save(self.progress.choice_file)
-        self.stat_update("duplicates", value=len(duplicates))
-
-    def _staying(self, duplicates: np.ndarray) -> Iterator[Candidate]:
-        choice = Choice(duplicates, duplicates[:0], clusters_of(()))
-        every = with_rows(read_candidates(self.config, range(len(self.config.units))), self.config)
-        for unit, candidates in groupby(every, key=lambda one: one.unit):
-            reasons = choice.of_unit(unit).reasons
-            yield from (one for one in candidates if one.kept and one.number not in reasons)
-
-
-class LeaveOutDuplicates(PipelineStep):
-    """Marks what the choice leaves out, and notes the cluster of what stays."""
-
-    type, name = "dedup", "duplicates"
-
-    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
-        super().__init__()
-        self.config, self.progress = config, progress
-
-    def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
-        """Give all candidates."""
-        self.progress.check_complete(CHOICE_STAGE)
-        choice = Choice.load(self.progress.choice_file)
-        for unit, candidates in groupby(data, key=lambda one: one.unit):
-            of_unit = choice.of_unit(unit)
-            for one in candidates:
-                if one.kept:
-                    one.left_out = of_unit.reasons.get(one.number)
-                    one.group = of_unit.clusters.get(one.number, "")
-                yield one
-
-
 class Split(PipelineStep):
     """Decides by its group where a passage goes."""
 
@@ -180,30 +130,6 @@ class Split(PipelineStep):
             candidate.left_out = f"no {self.settings.rank} to split by"
 
 
-class LeaveOutForbidden(PipelineStep):
-    """Keeps out of training what is near a given test set."""
-
-    type, name = "filter", "forbidden sequences"
-
-    def __init__(self, config: CorpusConfig) -> None:
-        super().__init__()
-        self.tables = config.forbid
-
-    def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
-        """Give all candidates; those for other splits stay as they are."""
-        if not self.tables:
-            yield from data
-            return
-        forbidden = ForbiddenSequences.from_tables(self.tables)
-        for one in data:
-            if one.kept and one.split == TRAIN:
-                twin = forbidden.strongest(one.item.sequence)
-                one.left_out = (
-                    f"forbidden in {TRAIN}: {twin.kind.words} twin of a test sequence" if twin else None
-                )
-            yield one
-
-
 class WriteRows(PipelineStep):
     """Ends the stage of rows: shards, counts, rejects."""
 
@@ -222,6 +148,7 @@ class WriteRows(PipelineStep):
             self._clear_rejected(rank, world_size)
             for unit, candidates in groupby(data, key=lambda one: one.unit):
                 self._write_unit(unit, candidates, output)
+            self._flush_rejected(rank, world_size)
         self.stat_update("rows", value=output.counts.kept)
 
     def _write_unit(self, unit: int, candidates: Candidates, output: TaskOutput) -> None:
@@ -239,6 +166,11 @@ class WriteRows(PipelineStep):
         for unit in range(rank, len(self.config.units), world_size):
             self.progress.rejected_file(unit).write_text("", encoding="utf-8")
 
+    def _flush_rejected(self, rank: int, world_size: int) -> None:
+        """Before the task's record says that they are complete."""
+        for unit in range(rank, len(self.config.units), world_size):
+            flush(self.progress.rejected_file(unit))
+
 
 class WriteManifest(PipelineStep):
     """Ends the run."""
@@ -252,13 +184,15 @@ class WriteManifest(PipelineStep):
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """Join the lists of rejects in the order of the units, then write the manifest."""
         self.progress.check_complete(ROWS_STAGE)
-        with (self.progress.folder / REJECTED_FILE).open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerow(REJECTED_COLUMNS)
-            for unit in range(len(self.config.units)):
-                with self.progress.rejected_file(unit).open(encoding="utf-8", newline="") as rejected:
-                    stream.writelines(rejected)
+        write_whole(self.progress.folder / REJECTED_FILE, self._write_rejected)
         recorded = recorded_config(self.config, self.progress.tasks)
         write_manifest(self.progress.folder, self.progress.tasks, recorded)
+
+    def _write_rejected(self, stream: BinaryIO) -> None:
+        stream.write((",".join(REJECTED_COLUMNS) + "\n").encode())
+        for unit in range(len(self.config.units)):
+            with self.progress.rejected_file(unit).open("rb") as rejected:
+                copyfileobj(rejected, stream)
 
 
 def rejected_cells(reject: Reject) -> tuple:

@@ -196,10 +196,10 @@ build_corpus(Path({config!r}), Path({records!r}), Path({output!r}), ExecutorSett
 @pytest.mark.parametrize(
     "module, name, call",
     [
-        ("pipeline", "save_array", 2),  # in the stage of keys
-        ("pipeline", "duplicates_of", 1),
+        ("leaving_out", "write_arrays", 2),  # in the stage of keys
+        ("leaving_out", "duplicates_of", 1),
         ("pipeline", "_count_and_write", 80),  # in the midst of the second task's rows
-        ("task_output", "write_whole", 2),  # shards are moved, their record is not written
+        ("task_output", "write_json", 2),  # shards are moved, their record is not written
         ("pipeline", "write_manifest", 1),
     ],
 )

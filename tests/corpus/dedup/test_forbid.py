@@ -14,7 +14,7 @@ GUIDE = "GACGCATAAAGATGAGACGCTGG"  # 23 bases
 def world() -> tuple[list[str], ForbiddenSequences]:
     rng = random.Random(11)
     sequences = [*(dna(rng, 600) for _ in range(20)), GUIDE]
-    return sequences, ForbiddenSequences(sequences)
+    return sequences, ForbiddenSequences.build(sequences)[0]
 
 
 def test_each_kind_is_told_apart(world):
@@ -40,7 +40,7 @@ def test_short_ones_are_compared_for_equality_and_named(world):
 
 def test_both_strands_on_the_test_side_are_one_sequence(world):
     sequences, _ = world
-    forbidden = ForbiddenSequences([sequences[0], reverse_complement(sequences[0])])
+    forbidden = ForbiddenSequences.build([sequences[0], reverse_complement(sequences[0])])[0]
     assert len(forbidden) == 1
     assert forbidden.strongest(sequences[0]).kind == Kind.EXACT
     assert forbidden.strongest(reverse_complement(sequences[0])).kind == Kind.EXACT
