@@ -9,7 +9,7 @@ cores, and start-up is in both sides of it.
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -43,6 +43,7 @@ _WRITERS: dict[str, tuple[str, Callable[[Path, int], int]]] = {
     "FASTA": ("records.fa", write_fasta),
     "GenBank": ("records.gb", write_genbank),
 }
+FORMATS = tuple(_CONFIGS)
 
 
 @dataclass(frozen=True)
@@ -66,15 +67,18 @@ class Build:
     output_bytes: int
 
 
-def measure_corpus(megabytes: list[int], scratch: Path | None = None) -> list[dict]:
+def measure_corpus(
+    megabytes: list[int], formats: Iterable[str] = FORMATS, scratch: Path | None = None
+) -> list[dict]:
     """Figures as rows ``{work, metric, value}``.
 
     Args:
+        formats: some of FORMATS.
         megabytes: sizes of the record files, ascending.
         scratch: folder for files and tables, of four times the largest size; the system's own if None.
     """
     rows = []
-    for record_format in _CONFIGS:
+    for record_format in formats:
         with TemporaryDirectory(dir=scratch) as folder:
             rows += list(_rows(record_format, megabytes, Path(folder)))
     return rows

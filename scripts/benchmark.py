@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from omnina.benchmark import Work, markdown_table, measure_training, tokenizer_for
-from omnina.benchmark_corpus import corpus_table, measure_corpus
+from omnina.benchmark_corpus import FORMATS, corpus_table, measure_corpus
 from omnina.benchmark_loss import measure_loss_memory
 from omnina.benchmark_prediction import measure_prediction
 from omnina.chunking import parse_cell
@@ -56,6 +56,7 @@ def parse_arguments() -> argparse.Namespace:
     predict.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a batch")
     corpus = commands.add_parser("corpus", allow_abbrev=False)
     corpus.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000], help="sizes of the files")
+    corpus.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="of the files")
     corpus.add_argument("--scratch", type=Path, help="folder for files and tables, four times the largest")
     for command in commands.choices.values():
         command.add_argument("--json", type=Path, help="also write the figures here")
@@ -102,7 +103,7 @@ def main() -> None:
     elif arguments.what == "loss":
         tables = [measure_loss_memory()]
     elif arguments.what == "corpus":
-        tables = [measure_corpus(sorted(arguments.megabytes), arguments.scratch)]
+        tables = [measure_corpus(sorted(arguments.megabytes), arguments.formats, arguments.scratch)]
     else:
         tables = training_figures(arguments)
     print(hardware())

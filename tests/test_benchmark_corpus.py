@@ -27,8 +27,7 @@ def test_every_figure_of_a_small_benchmark_is_there(monkeypatch):
     from omnina import benchmark_corpus
 
     monkeypatch.setattr(benchmark_corpus, "REPEATS", 1)
-    monkeypatch.delitem(benchmark_corpus._CONFIGS, "GenBank")
-    rows = benchmark_corpus.measure_corpus([1, 4])
+    rows = benchmark_corpus.measure_corpus([1, 4], ["FASTA"])
     assert all(row["value"] > 0 for row in rows)
     assert {row["work"] for row in rows} == {"FASTA", "FASTA, 1 MB", "FASTA, 4 MB", "FASTA, 1 to 4 MB"}
     assert benchmark_corpus.corpus_table(rows).count("\n| FASTA") == len(rows)

@@ -17,6 +17,7 @@ from datatrove.executor.base import PipelineExecutor
 from omnina.corpus.build import build_corpus
 from omnina.corpus.choice import DUPLICATE, NEAR_DUPLICATE
 from omnina.corpus.dedup.exact import reverse_complement_bytes
+from omnina.corpus.dedup.forbid import ForbiddenSequences
 from omnina.corpus.executors import ExecutorSettings
 from omnina.corpus.filters import Counts
 from omnina.corpus.manifest import damaged_shards
@@ -181,6 +182,7 @@ import os, signal, sys
 from pathlib import Path
 from omnina.corpus import {module} as module
 from omnina.corpus.build import build_corpus
+from omnina.corpus.dedup.forbid import ForbiddenSequences
 from omnina.corpus.executors import ExecutorSettings
 calls = []
 def killing(*args, original=module.{name}, **kwargs):
@@ -248,7 +250,7 @@ def test_another_configuration_is_refused(records, tmp_path):
         build(records, tmp_path / "out", tasks=2)
 
 
-def test_forbidden_sequences_are_not_in_training(records, tmp_path):
+def test_forbidden_sequences_are_not_in_training(records, tmp_path, monkeypatch):
     sequences = {name: dna(600, 5000 + place) for place, name in enumerate(FORBIDDEN)}
     near = sequences["NEAR"][:300] + "ACGT" + sequences["NEAR"][300:]
     fasta(records, "f.fa", {name: sequences[name] for name in ("EXACT", "TURNED")} | {"NEAR": near})
@@ -259,6 +261,12 @@ def test_forbidden_sequences_are_not_in_training(records, tmp_path):
     assert not {row["accession"] for row in rows(tmp_path / "out", "train")} & set(FORBIDDEN)
     left = {f"forbidden in train: {kind} twin of a test sequence": 1 for kind in FORBIDDEN.values()}
     assert left.items() <= manifest["counts"]["filtered"].items()
+    # Indexed once, whoever needs it.
+    monkeypatch.setattr(ForbiddenSequences, "from_tables", None)
+    for task in range(3):
+        (tmp_path / "out" / f"task-{task:05d}.json").unlink()
+    assert build(records, tmp_path / "out", config, forbid=(str(test),))["counts"] == manifest["counts"]
+    monkeypatch.undo()
     # Only training stays away from the test set.
     held_out = CONFIG | {"split": {"shares": {"train": 0, "test": 1}}}
     build(records, tmp_path / "held_out", held_out, forbid=(str(test),))
