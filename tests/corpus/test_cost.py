@@ -30,4 +30,4 @@ def test_twice_the_bases_and_records_cost_twice(lines_of):
     one, two = (results(lines_of(corpus, MEASURED)) for corpus in (once, twice))
     for what, amount in one.items():
         if not what.startswith("memory"):  # which has a fixed part
-            assert two[what] == pytest.approx(2 * amount, rel=0.05), what
+            assert two[what] == pytest.approx(2 * amount, rel=0.1), what  # printed with two digits
