@@ -23,6 +23,8 @@ from omnina.errors import UserError
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUPPORTED = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
+BATCH_BYTES = 8 * 2**20  # of Parquet cells that are held at a time, on average over a row group
+BATCH_ROWS = 1024
 UTF8_BOM = b"\xef\xbb\xbf"
 
 
@@ -202,7 +204,16 @@ def _parquet_records(
         yield 0, columns
         groups = range(table.num_row_groups) if row_group is None else [row_group]
         row = sum(table.metadata.row_group(group).num_rows for group in range(groups[0])) if groups else 0
-        for batch in table.iter_batches(batch_size=1024, row_groups=groups, columns=columns):
+        for batch in table.iter_batches(
+            batch_size=_rows_of(BATCH_BYTES, table), row_groups=groups, columns=columns
+        ):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 row += 1
                 yield row, ["" if value is None else str(value) for value in values]
+
+
+def _rows_of(size: int, table: pyarrow.parquet.ParquetFile) -> int:
+    """Rows of about so many bytes, uncompressed, where they are longest; BATCH_ROWS at most."""
+    groups = [table.metadata.row_group(number) for number in range(table.num_row_groups)]
+    longest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(BATCH_ROWS, int(size / max(1, longest))))

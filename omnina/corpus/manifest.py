@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from omnina.corpus.durable import write_json
 from omnina.corpus.filters import Counts
 from omnina.corpus.shards import SHARD_NAME
-from omnina.corpus.task_output import completed_task, json_values, task_file, write_whole
+from omnina.corpus.task_output import completed_task, json_values, task_file
 from omnina.errors import UserError
 
 MANIFEST_FILE = "manifest.json"
@@ -35,7 +36,7 @@ def write_manifest(folder: Path, tasks: int, config: Mapping) -> dict:
         "splits": _by_split(shards),
         "shards": shards,
     }
-    write_whole(folder / MANIFEST_FILE, manifest)
+    write_json(folder / MANIFEST_FILE, manifest)
     return manifest
 
 
