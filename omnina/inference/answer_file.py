@@ -55,7 +55,12 @@ class AnswerFile:
         """
         if not (self.journal.is_file() and self.unfinished.is_file()):
             return 0, 0, Counter()
-        journal = json.loads(self.journal.read_text(encoding="utf-8"))
+        try:
+            journal = json.loads(self.journal.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise UserError(
+                f"{self.journal}: not what a stopped run leaves ({error}); remove it to begin anew."
+            ) from error
         changed = [name for name, value in stamp.items() if journal["stamp"].get(name) != value]
         if changed:
             raise UserError(

@@ -281,3 +281,10 @@ def test_the_tally_holds_kinds_of_notes_alone(answerer, tmp_path):
 def test_an_output_that_would_not_be_what_its_name_says(table, tmp_path, name):
     with pytest.raises(UserError, match=r"ends in \.csv"):
         plan(table, tmp_path / name)
+
+
+def test_a_journal_that_is_none(answerer, table, tmp_path):
+    (tmp_path / "answers.csv.unfinished").write_text("id")
+    (tmp_path / "answers.csv.unfinished.json").write_text("{")
+    with pytest.raises(UserError, match="remove it to begin anew"):
+        predict(answerer, table, tmp_path / "answers.csv")
