@@ -63,7 +63,7 @@ def read_rows(
         UserError: naming file, line and remedy, for anything that is not a whole, regular table.
     """
     path = Path(path)
-    is_parquet = path.suffix == ".parquet"
+    is_parquet = path.suffix.lower() == ".parquet"
     records = _parquet_records(path, columns, row_group) if is_parquet else _text_records(path)
     rows = 0
     header: list[str] = []
@@ -114,6 +114,11 @@ def _checked_header(path: Path, line: int, cells: list[str], required: Iterable[
             "rename or remove all but one of these columns."
         )
     missing = [name for name in required if name not in columns]
+    if missing and len(columns) == 1 and (other := next((d for d in ";\t," if d in columns[0]), None)):
+        raise UserError(
+            f"{path}:{line}: the whole header is one cell, with {other!r} in it: write .csv with commas "
+            "between the cells, .tsv with tabs."
+        )
     if missing:
         raise UserError(
             f"{path}:{line}: no column '{missing[0]}'; the header has: {', '.join(columns)}. "
@@ -123,7 +128,7 @@ def _checked_header(path: Path, line: int, cells: list[str], required: Iterable[
 
 
 def _text_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    suffix = (Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix).lower()
     if suffix not in DELIMITERS:
         raise UserError(f"{path}: unknown kind of table; supported are {SUPPORTED}.")
     csv.field_size_limit(sys.maxsize)  # the default, 131,072 characters, is shorter than many a gene
@@ -146,7 +151,7 @@ def _text_records(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _decoded_lines(path: Path, stream: BinaryIO) -> Iterator[str]:

@@ -48,7 +48,7 @@ class Unit:
     @property
     def is_plain_text(self) -> bool:
         """A file of English lines rather than a table."""
-        return self.file.path.suffix == ".txt"
+        return self.file.path.suffix.lower() == ".txt"
 
     def windows(self) -> Iterator[tuple[str, str]]:
         """(language, window) of all its text, in order; UserError, with file and line, for a bad row."""
@@ -100,9 +100,9 @@ def _first(units: list[Unit], read_bytes: int) -> Iterator[Unit]:
 
 def _parts(path: Path) -> list[tuple[int | None, int]]:
     """(row group, bytes of text) of each unit of a file."""
-    if path.suffix != ".parquet":
+    if path.suffix.lower() != ".parquet":
         size = path.stat().st_size
-        return [(None, size * GZIP_RATIO if path.suffix == ".gz" else size)]
+        return [(None, size * GZIP_RATIO if path.suffix.lower() == ".gz" else size)]
     groups = row_groups(path, TEXT_COLUMNS)
     if not any(rows for rows, _ in groups):
         raise UserError(f"{path}: there is a header but no row below it.")

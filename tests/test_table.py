@@ -112,3 +112,15 @@ def test_paths_and_globs(tmp_path):
         expand_paths(str(tmp_path / "*.gz"))
     with pytest.raises(UserError, match="is a folder"):
         expand_paths(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "header"), [("a.csv", "sequence;response"), ("a.tsv", "sequence,response")])
+def test_a_table_with_other_delimiters_says_so(tmp_path, name, header):
+    (tmp_path / name).write_text(f"{header}\nA;b\n")
+    with pytest.raises(UserError, match=r"the whole header is one cell, .*\.csv with commas"):
+        list(read_rows(tmp_path / name, required=["sequence"]))
+
+
+def test_suffixes_in_capitals(tmp_path):
+    (tmp_path / "A.CSV").write_text("sequence\nACGT\n")
+    assert list(read_rows(tmp_path / "A.CSV")) == [(2, {"sequence": "ACGT"})]

@@ -11,11 +11,13 @@ every first token. Then the tree of labels is read behind its prompt. A label ca
 first token, so a caller who only wants the likeliest ones may leave out branches that together could not
 matter: ``negligible`` bounds by how much the kept labels' probabilities can be off. Nothing is padded but
 in attention, no prompt is computed twice, what all prompts begin with is computed once, and a row's
-neighbours do not matter.
+neighbours do not matter. A tree of more than NODES tokens is read in parts, so that memory does not grow with
+the square of the labels' number.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from omnina.inference.branches import KeptPrompts, NodeAttention
 from omnina.inference.label_tree import LabelTree, TreePart
 
 NEGLIGIBLE = 1e-6  # of a probability: what float32 resolves after a few hundred sums
+NODES = 1024  # of a tree in one forward pass: each sees its prompt and its way, a mask of (NODES, P + NODES)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class ScoredRow:
     temperature: float = 1.0
 
     def __len__(self) -> int:
-        return len(self.prompt) + len(self.tree)
+        return len(self.prompt) + min(len(self.tree), NODES)
 
 
 @torch.no_grad()
@@ -54,7 +57,7 @@ def label_log_probabilities(
 
     Args:
         model: an OmniNAForCausalLM, or one that passes its arguments on (DDP, FSDP, PEFT).
-        rows: one forward pass holds all prompts, another all labels.
+        rows: one forward pass holds all prompts, another all labels (NODES tokens of them a row).
         device: the model's.
         negligible: labels may be left out, as -inf, if together they change no label's normalised
             probability by more than this.
@@ -154,9 +157,10 @@ class _Reader:
 
     def read_branches(self, wanted: list[np.ndarray]) -> None:
         """Score the edges behind the wanted branches' first ones; (branches,) bool for each row."""
-        parts = [known.row.tree.part(of_row) for known, of_row in zip(self.scores, wanted, strict=True)]
-        places = [place for place, part in enumerate(parts) if len(part.nodes)]
-        if places:
+        trees = [known.row.tree for known in self.scores]
+        of_rows = [tree.parts(of_row, NODES) for tree, of_row in zip(trees, wanted, strict=True)]
+        for parts in zip_longest(*of_rows):
+            places = [place for place, part in enumerate(parts) if part is not None]
             nats = self._read_parts(places, [parts[place] for place in places])
             for place, of_row in zip(places, nats, strict=True):
                 self.scores[place].edges[parts[place].edges] = of_row
