@@ -26,7 +26,7 @@ def record_file(tmp_path):
     """Write text as it stands, gzipped if the name says so."""
 
     def write(text: str | bytes, name: str) -> Path:
-        data = text if isinstance(text, bytes) else text.encode("ascii")
+        data = text if isinstance(text, bytes) else text.encode()
         path = tmp_path / name
         path.write_bytes(gzip.compress(data) if name.endswith((".gz", ".bgz")) else data)
         return path
