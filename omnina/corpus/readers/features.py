@@ -135,7 +135,9 @@ def _outside(record: AnnotatedRecord, feature: Feature) -> Part | None:
 
 def _faulty_line(record: AnnotatedRecord, feature: Feature) -> int | None:
     outside = None if feature.fault else _outside(record, feature)
-    return outside.line if outside and outside.line else feature.line
+    line = outside.line if outside and outside.line else feature.line
+    # What is before the span is counted here and not for each record, as it takes a look at all of it.
+    return line + record.span.lines_before if line and record.span else line
 
 
 def _fields(record: AnnotatedRecord, feature: Feature) -> dict[str, str]:

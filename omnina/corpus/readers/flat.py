@@ -89,12 +89,12 @@ def _parsed(
         return _reject(text, source, fault)
     table = list(entries(text.lines, start, flat_format))
     surroundings = Surroundings(
-        len(sequence), "circular" in header.annotations.get("topology", ""), text.line
+        len(sequence), "circular" in header.annotations.get("topology", ""), text.number
     )
     features = features_of(table, feature_types, surroundings)
     accession = text.name if header.id.lower() in _PLACEHOLDERS else header.id
     fields = _record_fields(header, source_qualifiers(table)) | {"accession": accession}
-    return AnnotatedRecord(source, accession, sequence, fields, features, source)
+    return AnnotatedRecord(source, accession, sequence, fields, features, source, text.span)
 
 
 def _taken_bases(text: RecordText) -> str:

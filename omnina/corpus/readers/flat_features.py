@@ -23,7 +23,7 @@ _PSEUDO = ("pseudo", "pseudogene")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a feature's place is read by: the record's bases, its shape, and its first line in the file."""
+    """What a feature's place is read by: the record's bases, its shape, and the number of its first line."""
 
     length: int
     circular: bool

@@ -43,8 +43,8 @@ class ParsedEntry:
     qualifiers: dict[str, list[str]]
 
     def first(self, *names: str) -> str:
-        """The first value of the first of these qualifiers that is there, or an empty text."""
-        return next((self.qualifiers[name][0] for name in names if name in self.qualifiers), "")
+        """The first value of the first of these qualifiers that says something, or an empty text."""
+        return next((self.qualifiers[name][0] for name in names if any(self.qualifiers.get(name, ()))), "")
 
 
 def table_start(lines: list[str], flat_format: FlatFormat) -> int:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from omnina.corpus.readers.parts import Span
+
 Strand = Literal["+", "-", "."]
 
 
@@ -31,7 +33,7 @@ class Feature:
         fields: gene, product, note, ec_number, protein_id, db_xref, codon_start, as far as the file says.
         partial: does it go on beyond an end that the file knows?
         pseudo: is it marked as a pseudo gene?
-        line: where it starts in its file, from 1.
+        line: where it starts in its file, or in its record's span, from 1.
         fault: (kind, reason) if its location cannot be used, else None.
     """
 
@@ -56,6 +58,7 @@ class AnnotatedRecord:
         fields: what holds for the whole record: accession, description, organism, taxid, lineage,
             molecule_type.
         features: in file order.
+        span: where their lines are counted from; None: the file's start.
     """
 
     source_file: str
@@ -64,6 +67,7 @@ class AnnotatedRecord:
     fields: Mapping[str, str]
     features: tuple[Feature, ...]
     feature_file: str
+    span: Span | None = None
 
 
 def stated(**fields: str | Iterable[str] | None) -> dict[str, str]:

@@ -5,8 +5,9 @@ import random
 
 import pytest
 
+from omnina.corpus.passage import Passage
 from omnina.corpus.readers import SourceSpec, read_source, source_parts
-from omnina.corpus.readers.parts import FilePart, parts_of
+from omnina.corpus.readers.parts import FilePart, Span, parts_of
 from omnina.errors import UserError
 
 
@@ -107,6 +108,25 @@ def test_errors_have_the_numbers_of_the_whole_file(tmp_path):
     *_, reject = read_source(SourceSpec(path), FilePart(3000, None))
     assert "byte 0xff" in reject.reason
     assert reject.line == path.read_bytes().count(b"\n") - 1
+
+
+def test_what_is_before_a_part_is_not_read_where_no_message_needs_it(tmp_path, monkeypatch):
+    entry = 'FT   CDS             1..30\nFT                   /product="p"\nSQ   '
+    files = {
+        "r.fa": ("".join(f">r{number}\nACGT\n" for number in range(99)), "whole"),
+        "r.embl": (
+            embl_text(1).replace("//\n", "").replace("\nID ", "\n//\nID ").replace("SQ   ", entry),
+            "both",
+        ),
+    }
+    for name in ("lines_before", "records_before"):
+        monkeypatch.setattr(Span, name, property(lambda _: pytest.fail("the start of the file was read")))
+    for name, (text, passages) in files.items():
+        (tmp_path / name).write_text(text + "//\n" * (name == "r.embl"))
+        spec = SourceSpec(tmp_path / name, passages=passages)
+        items = [item for part in source_parts(spec, 300) for item in read_source(spec, part)]
+        assert len(items) > 20
+        assert all(isinstance(item, Passage) for item in items)
 
 
 def test_a_file_without_a_record_is_an_error_in_its_first_part(tmp_path):
