@@ -25,7 +25,7 @@ _READ = frozenset(
         *("ID", "Parent", "transcript_id", "gene_id", "Name", "gene", "gene_name", "locus_tag", "product"),
         *("Note", "note", "Dbxref", "EC_number", "eC_number", "ec_number", "part", "partial", "start_range"),
         *("end_range", "pseudo", "pseudogene", "gene_biotype", "transcript_biotype", "gene_type", "biotype"),
-        *("Is_circular", "protein_id"),
+        *("Is_circular", "protein_id", "db_xref"),
     )
 )
 # Of a feature's second and further lines only these are read.

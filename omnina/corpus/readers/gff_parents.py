@@ -59,7 +59,7 @@ class Parents:
 def fields_of(line: GffLine) -> dict[str, str]:
     """What the line's own attributes say."""
     name = ("Name", "gene_id") if line.kind in ("gene", "pseudogene") else ("gene_id",)
-    references = line.attributes.get("Dbxref", [])
+    references = line.attributes.get("Dbxref") or line.attributes.get("db_xref", [])  # GTF: the latter
     numbers = [ref.removeprefix("EC:") for ref in references if ref.startswith("EC:")]
     return stated(
         gene=line.first("gene", "gene_name", "locus_tag", *name),
