@@ -2,7 +2,11 @@
 
     sources:
       - path: genbank/*.gbff.gz        # a glob stands for its files, in the order of their names
-        passages: features             # every key of readers.source.SourceSpec
+        passages: features             # every key of readers.source.SourceSpec but folder
+      - path: "**/*.fna.gz"
+        annotation: "{folder}/{stem}.gff.gz"  # each file's own, named after it
+        passages: features
+        fields: {organism: Homo sapiens}  # where the files do not say it
     templates: {annotations: [...]}    # or questions: [...]; templates.Templates
     filters: {min_bases: 200}          # filters.PassageFilters
     output: {format: parquet}          # shards.ShardSettings
@@ -15,20 +19,18 @@
 Paths of sources are looked up in the input folder, those of ``forbid`` where the command runs.
 """
 
-import glob
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from types import NoneType
-from typing import get_args, get_type_hints
 
 from omnina.corpus.dedup.splits import SplitRule
 from omnina.corpus.filters import PassageFilters
 from omnina.corpus.readers.parts import FilePart
-from omnina.corpus.readers.source import SourceSpec, checked_format, source_parts
-from omnina.corpus.section import checked_mapping, choice, number, text, texts, whole_number
+from omnina.corpus.readers.source import SourceSpec, source_parts
+from omnina.corpus.section import checked_mapping, choice, flag, number, text, texts, whole_number
 from omnina.corpus.shards import ShardSettings
+from omnina.corpus.source_files import source_files
 from omnina.corpus.templates import Templates
 from omnina.corpus.wording import checked_field
 from omnina.errors import UserError
@@ -99,7 +101,7 @@ def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], w
     where = f"{where}: "
     seed = whole_number(values.get("seed", 0), 0, f"{where}seed")
     templates = _templates(values["templates"], f"{where}templates", seed)
-    sources = tuple(_sources(values["sources"], folder, f"{where}sources"))
+    sources = tuple(source_files(values["sources"], folder, f"{where}sources"))
     split = _split(values.get("split", {}), f"{where}split")
     range_bytes = whole_number(values.get("range_bytes", RANGE_BYTES), 1, f"{where}range_bytes")
     forbidden = _forbidden(values.get("forbid", []), forbid, split, f"{where}forbid")
@@ -127,61 +129,6 @@ def _templates(section: object, where: str, seed: int) -> Templates:
             "write two configurations, one with each."
         )
     return templates
-
-
-def _sources(listed: object, folder: Path, where: str) -> Iterator[SourceSpec]:
-    if not isinstance(listed, list) or not listed:
-        raise UserError(f"{where}: expected a list of sources ('- path: ...'), not {listed!r}.")
-    for place, entry in enumerate(listed):
-        yield from _files(_spec(entry, f"{where}[{place}]"), folder, f"{where}[{place}]")
-
-
-def _spec(entry: object, where: str) -> SourceSpec:
-    hints = get_type_hints(SourceSpec)
-    entry = checked_mapping(entry, tuple(hints), where)
-    if "path" not in entry:
-        raise UserError(f"{where}: no 'path' in it; name the record file, or several by a glob.")
-    return SourceSpec(**{key: _value(value, hints[key], f"{where}.{key}") for key, value in entry.items()})
-
-
-def _value(value: object, kind: object, where: str) -> object:
-    """The value of a key of SourceSpec, by the type of its field."""
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise UserError(f"{where}: expected true or false, not {value!r}.")
-        return value
-    if kind is int:
-        return whole_number(value, 0, where)
-    if kind == tuple[str, ...]:
-        return texts(value, where)
-    if value is None and NoneType in get_args(kind):
-        return None
-    return text(value, where)
-
-
-def _files(spec: SourceSpec, folder: Path, where: str) -> Iterator[SourceSpec]:
-    """One spec for each file; a name that is a file is not taken for a glob."""
-    if str(spec.path) == "-":
-        raise UserError(f"{where}.path: a corpus is read twice, which stdin cannot be; name a file.")
-    whole = folder / spec.path
-    # glob and not Path.glob, which has no absolute patterns
-    matches = [whole] if whole.is_file() else map(Path, glob.glob(str(whole), recursive=True))  # noqa: PTH207
-    paths = sorted(path for path in matches if path.is_file())
-    if not paths:
-        raise UserError(f"{where}.path: no file '{spec.path}' in {folder}; is --input the right folder?")
-    if spec.annotation is not None:
-        if len(paths) > 1:
-            raise UserError(f"{where}.annotation: one file for {len(paths)} record files; list each alone.")
-        spec = replace(spec, annotation=folder / spec.annotation)
-        if not spec.annotation.is_file():
-            raise UserError(f"{where}.annotation: there is no file {spec.annotation}.")
-    for path in paths:
-        made = replace(spec, path=path)
-        try:
-            checked_format(made)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from error
-        yield made
 
 
 def _split(section: object, where: str) -> SplitSettings:
@@ -213,7 +160,7 @@ def _forbidden(listed: object, more: tuple[str, ...], split: SplitSettings, wher
 
 def _near(section: object, where: str) -> bool:
     section = checked_mapping(section, ("near",), where)
-    return _value(section.get("near", False), bool, f"{where}.near")
+    return flag(section.get("near", False), f"{where}.near")
 
 
 def _as_json(config: CorpusConfig, values: Mapping, folder: Path, seed: int, range_bytes: int) -> dict:

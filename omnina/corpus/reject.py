@@ -8,7 +8,7 @@ class Reject:
     """A record, feature, line or stretch that gave no passage.
 
     Attributes:
-        source_file: the record file's name, without folders.
+        source_file: the record file's name: in a corpus with its folders below the input folder.
         record: accession or name; empty where none could be read.
         line: where it starts in the file, from 1; None where lines are not counted (FASTA).
         kind: a few words to group by, the same for every reject of its kind (``duplicate accession``).

@@ -1,9 +1,9 @@
 """Passages and what is said of them -> tables of at most so many rows: ``train-00007-002.parquet``.
 
 A shard holds ``sequence``, ``question`` where there are questions, ``response``, and where the row is from:
-``accession``, ``source_file``, ``start``, ``end``, ``strand``, and ``source`` if wanted. The same rows give
-the same bytes, whoever writes them and when, under one version of pyarrow. Each split holds one row group in
-memory.
+``accession``, ``source_file``, ``start``, ``end``, ``strand``, ``parts``, and ``source`` if wanted. The same
+rows give the same bytes, whoever writes them and when, under one version of pyarrow. Each split holds one row
+group in memory.
 """
 
 import csv
@@ -24,7 +24,7 @@ FORMATS = ("parquet", "csv")
 SHARD_NAME = re.compile(r"(?P<split>\w+)-(?P<task>\d{5,})-(?P<part>\d{3,})\.(parquet|csv)")
 COLUMNS = (
     *("sequence", "question", "response"),
-    *("accession", "source_file", "start", "end", "strand", "source"),
+    *("accession", "source_file", "start", "end", "strand", "parts", "source"),
 )
 _NUMBERS = ("start", "end")
 _SIZES = ("rows_per_shard", "row_group_bytes")
@@ -106,8 +106,7 @@ class SplitWriter:
         assert (question is not None) == self._settings.questions
         assert (source is not None) == self._settings.source
         sequence = passage.sequence
-        place = (passage.accession, passage.source_file, passage.start, passage.end, passage.strand)
-        self._pending.append((sequence, question, response, *place, source))
+        self._pending.append((sequence, question, response, *_place(passage), source))
         self._rows += 1
         self._bases += len(sequence)
         self._bytes += len(sequence) + len(response) + len(question or "")
@@ -149,6 +148,12 @@ class SplitWriter:
     def _path(self) -> Path:
         name = f"{self._split}-{self._task:05d}-{len(self.shards):03d}.{self._settings.format}"
         return self._folder / name
+
+
+def _place(passage: Passage) -> tuple:
+    """Where the bases are from, by COLUMNS; ``parts`` is absent (empty in CSV) where start and end say it."""
+    place = (passage.accession, passage.source_file, passage.start, passage.end, passage.strand)
+    return (*place, passage.fields.get("parts"))
 
 
 class _File(Protocol):

@@ -37,6 +37,35 @@ def test_a_glob_stands_for_its_files_by_name(folder):
     assert config.as_written["files"]["number"] == 2
 
 
+def sources(folder: Path, **keys) -> tuple:
+    return read_corpus_config(CONFIG | {"sources": [keys]}, folder, (), "corpus.yaml").sources
+
+
+def test_an_annotation_is_named_after_each_record_file(tmp_path):
+    for genome in ("g1", "g2"):
+        (tmp_path / genome).mkdir()
+        for name in (f"{genome}.1_genomic.fna.gz", f"{genome}.1_genomic.gff", "genomic.gtf"):
+            (tmp_path / genome / name).write_text("")
+    keys = {"path": "**/*.fna.gz", "passages": "features"}
+    pairs = [
+        (one.path.parent, one.annotation)
+        for one in sources(tmp_path, **keys, annotation="{folder}/{stem}.gff")
+    ]
+    assert pairs == [(tmp_path / g, tmp_path / g / f"{g}.1_genomic.gff") for g in ("g1", "g2")]
+    pairs = [
+        (one.path.parent, one.annotation)
+        for one in sources(tmp_path, **keys, annotation="{folder}/genomic.gtf")
+    ]
+    assert pairs == [(tmp_path / g, tmp_path / g / "genomic.gtf") for g in ("g1", "g2")]
+    with pytest.raises(UserError, match=r"annotation: there is no file .*g1\.1_genomic\.gff"):
+        sources(tmp_path, **keys, annotation="{stem}.gff")
+
+
+def test_sources_have_constant_fields_and_the_input_folder(folder):
+    (spec,) = sources(folder, path="a.gb", fields={"organism": "Homo sapiens"})
+    assert (spec.fields, spec.folder) == ({"organism": "Homo sapiens"}, folder)
+
+
 def test_the_recorded_configuration_does_not_depend_on_where_the_files_lie(folder, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -56,6 +85,10 @@ def test_the_recorded_configuration_does_not_depend_on_where_the_files_lie(folde
             r"sources\[0\]: unknown key 'widow'. Did you mean 'window'",
         ),
         ({"sources": [{"passages": "whole"}]}, r"sources\[0\]: no 'path' in it"),
+        ({"sources": [{"path": "a.gb", "fields": {}}]}, r"fields: expected lines of the form 'organism"),
+        ({"sources": [{"path": "a.gb", "fields": {"organism": 7}}]}, r"fields.organism: expected a text"),
+        ({"sources": [{"path": "a.gb", "fields": {"genius": "x"}}]}, r"fields: 'genius' is none of"),
+        ({"sources": [{"path": "a.gb", "folder": "x"}]}, r"unknown key 'folder'"),
         ({"sources": [{"path": "*.gbk"}]}, r"sources\[0\].path: no file '\*.gbk' in"),
         ({"sources": [{"path": "-"}]}, "which stdin cannot be"),
         ({"sources": [{"path": "e.txt"}]}, r"sources\[0\]: .*e.txt: format: the name does not tell it"),
@@ -64,7 +97,10 @@ def test_the_recorded_configuration_does_not_depend_on_where_the_files_lie(folde
             {"sources": [{"path": "a.gb", "split_at_n": 1}]},
             r"sources\[0\].split_at_n: expected true or false",
         ),
-        ({"sources": [{"path": "*.gb", "annotation": "a.gff"}]}, "annotation: one file for 2 record files"),
+        (
+            {"sources": [{"path": "*.gb", "annotation": "a.gff"}]},
+            "annotation: one file for 2 record files",
+        ),
         ({"templates": {}}, "templates: no template in it"),
         ({"filters": {"min_base": 3}}, "filters: unknown key 'min_base'. Did you mean 'min_bases'"),
         ({"output": {"format": "json"}}, "output.format: 'json' is unknown"),

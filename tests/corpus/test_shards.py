@@ -45,7 +45,16 @@ def test_rows_come_back_in_order(tmp_path, kind, row_group_bytes):
         "start": "300",
         "end": "316",
         "strand": "-",
+        "parts": "",
     }
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_parts_of_a_joined_place_are_a_column(tmp_path, kind):
+    writer = SplitWriter(tmp_path, "train", 0, ShardSettings(format=kind))
+    writer.add(passage("ACGT", parts="8-10(-),0-2(-)"), "Gene.", None, None)
+    (row,) = rows(tmp_path, writer.close())
+    assert row["parts"] == "8-10(-),0-2(-)"
 
 
 def test_columns_of_questions_and_sources(tmp_path):
@@ -94,7 +103,7 @@ def test_texts_of_any_kind_survive(tmp_path):
 def test_csv_is_plain(tmp_path):
     (shard,) = write(tmp_path, ShardSettings(format="csv"))
     text = (tmp_path / shard.file).read_bytes().decode()
-    assert text.startswith("sequence,response,accession,source_file,start,end,strand\nACGT,")
+    assert text.startswith("sequence,response,accession,source_file,start,end,strand,parts\nACGT,")
     assert "\r" not in text and len(list(csv.reader(text.splitlines()))) == 11
 
 

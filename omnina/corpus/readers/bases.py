@@ -24,27 +24,32 @@ _UPPER_T = _upper_t_table()
 
 
 class BadRecord(Exception):
-    """The record turned out bad while it was read: ``kind`` and ``reason`` as in Reject."""
+    """The record turned out bad while it was read: ``kind`` and ``reason`` as in Reject.
 
-    def __init__(self, kind: str, reason: str) -> None:
+    ``bases``: how many letters, from the bad one on, were not given.
+    """
+
+    def __init__(self, kind: str, reason: str, bases: int = 0) -> None:
         super().__init__(reason)
-        self.kind, self.reason = kind, reason
+        self.kind, self.reason, self.bases = kind, reason, bases
 
 
 def checked_bases(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield a record's bases, upper case with T for U, from pieces of its text; blanks and line ends go.
 
-    Raises BadRecord, with letter and position, at the first that is no nucleotide code.
+    At the first letter that is no nucleotide code those before it are still given, whatever the pieces; then
+    the rest is counted and BadRecord raised, with letter and position.
     """
-    done = 0
+    done, pieces = 0, iter(pieces)
     for piece in pieces:
         bases = piece.translate(_UPPER_T, _LAYOUT)
         wrong = bases.find(_WRONG)
+        good = bases if wrong < 0 else bases[:wrong]
+        done += len(good)
+        if good:
+            yield good
         if wrong >= 0:
             letter = _NOT_NUCLEOTIDE.search(piece).group().decode("latin-1")
-            raise BadRecord(
-                NOT_NUCLEOTIDE, f"{letter!r} at base {done + wrong + 1} is not a nucleotide code ({IUPAC})"
-            )
-        done += len(bases)
-        if bases:
-            yield bases
+            reason = f"{letter!r} at base {done + 1} is not a nucleotide code ({IUPAC})"
+            unread = len(bases) - wrong + sum(len(rest.translate(None, _LAYOUT)) for rest in pieces)
+            raise BadRecord(NOT_NUCLEOTIDE, reason, unread)

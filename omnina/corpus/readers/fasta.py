@@ -7,19 +7,21 @@ about 100 bytes each: 10 MB for a hundred thousand records, which in 256 MB are 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from omnina.corpus.readers.bases import BadRecord, checked_bases
 from omnina.corpus.readers.parts import WHOLE_FILE, FilePart, Span, span_of
-from omnina.corpus.readers.streams import not_ascii, opened_bytes, source_name
+from omnina.corpus.readers.streams import not_utf8, opened_bytes, source_name
 from omnina.corpus.reject import DUPLICATE, NO_SEQUENCE, Reject
 from omnina.errors import UserError
 
 BLOCK_BYTES = 1 << 20
 NO_ACCESSION = "no accession"
+NOT_TEXT = "header is not text"
 
 _LINE_END = re.compile(rb"[\r\n]")
 
@@ -32,8 +34,8 @@ class FastaRecord:
         accession: the header up to the first blank.
         description: the header after it; of several joined by Ctrl-A (as in nt and nr) the first.
         blocks: its bases, upper case with T for U, in blocks of up to ``block_bytes``; at least one base.
-            To be read before the next record is asked for. Raises BadRecord at a letter that is no
-            nucleotide code; the next record can be read all the same.
+            To be read before the next record is asked for. Raises BadRecord after those before a letter
+            that is no nucleotide code; the next record can be read all the same.
     """
 
     accession: str
@@ -41,12 +43,30 @@ class FastaRecord:
     blocks: Iterator[bytes]
 
 
+class Blocks:
+    """A record's bases block by block; ``bad`` once a wrong letter was found among them."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self.bad = blocks, False
+
+    def __iter__(self) -> "Blocks":
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._blocks)
+        except BadRecord:
+            self.bad = True
+            raise
+
+
 def read_fasta(
     path: str | Path, block_bytes: int = BLOCK_BYTES, part: FilePart = WHOLE_FILE
 ) -> Iterator[FastaRecord | Reject]:
     """Yield the records in file order; rejects for those without bases or accession, or with a used one.
 
-    Of a part of the file those that begin in it, which may be none.
+    An accession is used by a record that has bases and, as far as it was read, no wrong letter. Of a part of
+    the file those that begin in it, which may be none.
 
     Raises UserError, naming the file, for a file that cannot be read, has no record, or has text before
     the first header.
@@ -54,23 +74,48 @@ def read_fasta(
     span = span_of(path, part, b">")
     if span is None:
         return
-    name, seen, number = source_name(path), set(), 0
     with opened_bytes(path, span) as stream:
-        cursor = _Cursor(stream, block_bytes)
-        for number, header in enumerate(_headers(cursor, span), 1):
-            accession, description = _parted(header)
-            fault = _fault(accession, seen, number, span)
-            if fault:
-                yield Reject(name, accession, None, *fault)
-                continue
-            seen.add(accession)
-            blocks = checked_bases(cursor.sequence())
-            yield _first_block_read(name, FastaRecord(accession, description, blocks))
+        number = yield from _records(stream, block_bytes, span)
     if not number and span.end is None:
         raise UserError(f"{path}: no FASTA record in it; fetch the record file again.")
 
 
-def _fault(accession: str, seen: set[str], number: int, span: Span) -> tuple[str, str] | None:
+def read_embedded_fasta(path: str | Path) -> Iterator[FastaRecord | Reject]:
+    """Yield the records below the ``##FASTA`` line of a GFF3 file; raises UserError if there is none."""
+    with opened_bytes(path) as stream:
+        while stream.peek(1)[:1] not in (b">", b""):  # GFF3 lets the line be left out before a header
+            if stream.readline().startswith(b"##FASTA"):
+                break
+        number = yield from _records(stream, BLOCK_BYTES, Span(path, b">"))
+    if not number:
+        raise UserError(
+            f"{path}: no sequences below a '##FASTA' line in it; name their file as 'path' and this one as "
+            "'annotation'."
+        )
+
+
+def _records(stream: BinaryIO, block_bytes: int, span: Span) -> Generator[FastaRecord | Reject, None, int]:
+    """Yield a span's records and rejects; returns how many headers there were."""
+    name, seen, number = source_name(span.path), set(), 0
+    cursor = _Cursor(stream, block_bytes)
+    for number, header in enumerate(_headers(cursor, span), 1):
+        accession, description = _parted(header)
+        fault = _fault(header, accession, seen, number, span)
+        if fault:
+            yield Reject(name, _printable(accession), None, *fault)
+            continue
+        blocks = Blocks(checked_bases(cursor.sequence()))
+        record = _first_block_read(name, accession, description, blocks)
+        yield record
+        if isinstance(record, FastaRecord) and not blocks.bad:
+            seen.add(accession)
+    return number
+
+
+def _fault(header: str, accession: str, seen: set[str], number: int, span: Span) -> tuple[str, str] | None:
+    not_text = not_utf8(header)
+    if not_text:
+        return NOT_TEXT, f"in the header of record {span.records_before + number}, {not_text}"
     if not accession:
         return NO_ACCESSION, f"the header of record {span.records_before + number} is empty"
     if accession in seen:
@@ -78,19 +123,18 @@ def _fault(accession: str, seen: set[str], number: int, span: Span) -> tuple[str
     return None
 
 
-def _first_block_read(name: str, record: FastaRecord) -> FastaRecord | Reject:
+def _printable(accession: str) -> str:
+    return accession.encode("utf-8", "replace").decode()  # surrogates could not be written
+
+
+def _first_block_read(name: str, accession: str, description: str, blocks: Blocks) -> FastaRecord | Reject:
     try:
-        first = next(record.blocks, b"")
+        first = next(blocks, b"")
     except BadRecord as error:
-        return Reject(name, record.accession, None, error.kind, error.reason)
+        return Reject(name, accession, None, error.kind, error.reason, error.bases)
     if not first:
-        return Reject(name, record.accession, None, NO_SEQUENCE, "there is a header without bases below it")
-    return FastaRecord(record.accession, record.description, _again(first, record.blocks))
-
-
-def _again(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
+        return Reject(name, accession, None, NO_SEQUENCE, "there is a header without bases below it")
+    return FastaRecord(accession, description, chain([first], blocks))
 
 
 def _parted(header: str) -> tuple[str, str]:
@@ -105,14 +149,8 @@ def _headers(cursor: "_Cursor", span: Span) -> Iterator[str]:
             f"{span.path}: there is text before the first header, which must start with '>'; "
             "add the header line or fetch the record file again."
         )
-    number = 0
     while (header := cursor.header()) is not None:
-        number += 1
-        try:
-            yield header.decode("ascii")
-        except UnicodeDecodeError as error:
-            number += span.records_before
-            raise not_ascii(span.path, error, f"in the header of record {number}") from error
+        yield header.decode("utf-8", "surrogateescape")
 
 
 class _Cursor:

@@ -5,12 +5,13 @@ spliced in the order in which the gene is read. ``flank`` adds the bases of the 
 and after the last one, each on that part's strand, as far as the record reaches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from Bio.Seq import reverse_complement
 
 from omnina.corpus.passage import Passage
+from omnina.corpus.readers.fasta import BLOCK_BYTES
 from omnina.corpus.readers.record import AnnotatedRecord, Feature, Part, Strand
 from omnina.corpus.readers.windowed import WHOLE, Cutting, RecordCutter
 from omnina.corpus.reject import BAD_LOCATION, PSEUDO, TOO_SHORT, Reject
@@ -43,7 +44,7 @@ def passages_of(record: AnnotatedRecord, selection: Selection) -> Iterator[Passa
     """Yield the record's passages, whole ones first, and a reject for each chosen feature left out."""
     if selection.whole:
         cutter = RecordCutter(record.source_file, record.accession, record.fields, selection.cutting)
-        yield from cutter.cut([record.sequence.encode("ascii")])
+        yield from cutter.cut(_blocks(record.sequence))
     for feature in record.features:
         if feature.kind in selection.feature_types:
             yield feature_passage(record, feature, selection)
@@ -56,6 +57,9 @@ def feature_passage(record: AnnotatedRecord, feature: Feature, selection: Select
         name = f"{record.accession} {feature.name}"
         return Reject(record.feature_file, name, _faulty_line(record, feature), *fault)
     pieces = flanked(feature.parts, selection.flank, len(record.sequence))
+    fields = _fields(record, feature)
+    if len(pieces) > 1:  # start and end alone do not say which bases
+        fields["parts"] = written_parts(pieces)
     return Passage(
         source_file=record.source_file,
         accession=record.accession,
@@ -63,8 +67,13 @@ def feature_passage(record: AnnotatedRecord, feature: Feature, selection: Select
         end=max(piece.end for piece in pieces),
         strand=strand_of(feature.parts),
         sequence=spliced(record.sequence, pieces),
-        fields=_fields(record, feature),
+        fields=fields,
     )
+
+
+def written_parts(parts: Iterable[Part]) -> str:
+    """Parts as text, in reading order: ``60-90(-),12-40(-)``, bases from 0, end exclusive, strand."""
+    return ",".join(f"{part.start}-{part.end}({part.strand})" for part in parts)
 
 
 def spliced(sequence: str, parts: tuple[Part, ...]) -> str:
@@ -74,6 +83,12 @@ def spliced(sequence: str, parts: tuple[Part, ...]) -> str:
         reverse_complement(bases) if part.strand == "-" else bases
         for part, bases in zip(parts, pieces, strict=True)
     )
+
+
+def _blocks(sequence: str) -> Iterator[bytes]:
+    """A chromosome's bases without a second copy of it."""
+    for start in range(0, len(sequence), BLOCK_BYTES):
+        yield sequence[start : start + BLOCK_BYTES].encode("ascii")
 
 
 def strand_of(parts: tuple[Part, ...]) -> Strand:
@@ -120,7 +135,9 @@ def _outside(record: AnnotatedRecord, feature: Feature) -> Part | None:
 
 def _faulty_line(record: AnnotatedRecord, feature: Feature) -> int | None:
     outside = None if feature.fault else _outside(record, feature)
-    return outside.line if outside and outside.line else feature.line
+    line = outside.line if outside and outside.line else feature.line
+    # What is before the span is counted here and not for each record, as it takes a look at all of it.
+    return line + record.span.lines_before if line and record.span else line
 
 
 def _fields(record: AnnotatedRecord, feature: Feature) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """GenBank and EMBL flat files -> annotated records, one record's text in memory at a time.
 
-The file is cut into records at their ``//`` lines here and each is parsed by Biopython on its own, so that
-one broken record is one reject and those after it are read.
+The file is cut into records at their ``//`` lines here, and of each Biopython reads the lines above the
+feature table, locations and qualifiers, so that one broken record, or feature, is one reject and those after
+it are read. Memory: at most four bytes a base of one record, and its feature table.
 """
 
 import io
+import re
 import warnings
-from collections.abc import Container, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from Bio import BiopythonParserWarning, SeqIO
@@ -17,23 +18,24 @@ from omnina.corpus.readers.bases import BadRecord, checked_bases
 from omnina.corpus.readers.features import GENE_FEATURES
 from omnina.corpus.readers.flat_faults import (
     PARSE_ERRORS,
-    FlatFormat,
-    RecordText,
-    error_fault,
-    silent_fault,
-    warning_fault,
+    Fault,
+    header_fault,
+    sequence_fault,
+    text_fault,
 )
-from omnina.corpus.readers.flat_features import features_of, first_source
-from omnina.corpus.readers.parts import WHOLE_FILE, FilePart, Span, span_of
+from omnina.corpus.readers.flat_features import Surroundings, features_of, source_qualifiers
+from omnina.corpus.readers.flat_table import entries, table_start, unwrapped
+from omnina.corpus.readers.flat_text import FIRST_LINE, FlatFormat, RecordText, record_texts
+from omnina.corpus.readers.parts import WHOLE_FILE, FilePart, span_of
 from omnina.corpus.readers.record import AnnotatedRecord, stated
 from omnina.corpus.readers.streams import numbered_lines, source_name
-from omnina.corpus.reject import CUT_SHORT, DUPLICATE, Reject
+from omnina.corpus.reject import DUPLICATE, Reject
 from omnina.errors import UserError
 
-NO_FIRST_LINE = "no first line"
-
-_FIRST_LINE = {"genbank": "LOCUS ", "embl": "ID   "}
-_END = "//"
+# What stands below the header for Biopython, whose bases are read here.
+_NO_BASES = {"genbank": "ORIGIN\n//\n", "embl": "SQ   Sequence\n//\n"}
+_DESCRIPTION = {"genbank": re.compile("DEFINITION  | {12}"), "embl": re.compile("DE   ")}
+_PLACEHOLDERS = ("", ".", "unknown", "<unknown id>")  # for an accession, by programs that have none
 
 
 def read_flat(
@@ -47,7 +49,7 @@ def read_flat(
     Of a part of the file those that begin in it, which may be none. Raises UserError, naming the file, for
     one that cannot be read or has no record.
     """
-    span = span_of(path, part, _FIRST_LINE[flat_format].encode())
+    span = span_of(path, part, FIRST_LINE[flat_format].encode())
     if span is None:
         return
     source, seen, found = source_name(path), set(), False
@@ -62,96 +64,92 @@ def read_flat(
         yield record
     if not found and span.end is None:
         raise UserError(
-            f"{path}: no {flat_format} record in it (none starts with '{_FIRST_LINE[flat_format].strip()}'); "
+            f"{path}: no {flat_format} record in it (none starts with '{FIRST_LINE[flat_format].strip()}'); "
             "check the format, or fetch the record file again."
         )
-
-
-def record_texts(
-    lines: Iterable[tuple[int, str]], flat_format: FlatFormat, span: Span
-) -> Iterator[RecordText]:
-    """Cut a span's numbered lines into records; what stands before a record's first line is not part of it.
-
-    Releases start with a header, which is skipped; but text that ends in ``//`` was a record, and so was
-    any left over at the end of a file that has records.
-    """
-    first, inside, stray, found, number = _FIRST_LINE[flat_format], None, None, False, 0
-    for number, line in lines:
-        if line.startswith(first):
-            if inside:
-                yield _cut_short_by(inside, number)
-            inside, stray, found = RecordText(number, [line], span=span), None, True
-        elif inside:
-            inside.lines.append(line)
-            if line.rstrip() == _END:
-                yield inside
-                inside = None
-        elif line.rstrip() == _END and stray:
-            yield _headless(stray, first, span)
-            stray = None
-        elif line.strip() and line.rstrip() != _END:
-            stray = stray or number
-    if inside:
-        yield _cut_short_by(inside, None if span.end is None else number + 1)
-    elif stray and found and span.end is None:
-        yield _headless(stray, first, span)
-
-
-def _cut_short_by(text: RecordText, next_record: int | None) -> RecordText:
-    """What ends a record before its end mark: the line where the next begins, or the file's end."""
-    reason = "the file ends before the record's '//'"
-    if next_record is not None:
-        line = text.span.lines_before + next_record
-        reason = f"the next record starts at line {line} before this one's '//'"
-    return replace(text, fault=(CUT_SHORT, reason))
-
-
-def _headless(number: int, first: str, span: Span) -> RecordText:
-    reason = f"text that is part of no record: no '{first.strip()}' line"
-    return RecordText(number, fault=(NO_FIRST_LINE, reason), span=span)
 
 
 def _parsed(
     text: RecordText, source: str, flat_format: FlatFormat, feature_types: Container[str]
 ) -> AnnotatedRecord | Reject:
-    if text.fault:
-        return Reject(source, text.name, text.line, *text.fault)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", BiopythonParserWarning)
-        try:
-            record = SeqIO.read(io.StringIO("".join(text.lines)), flat_format)
-        except PARSE_ERRORS as error:
-            return _reject(text, source, error_fault(error, text))
-    messages = (str(warning.message) for warning in caught)
-    fault = warning_fault(messages, text) or silent_fault(record, text, flat_format)
+    fault = text_fault(text, flat_format)
     if fault:
         return _reject(text, source, fault)
+    start = table_start(text.lines, flat_format)
     try:
-        sequence = b"".join(checked_bases([bytes(record.seq)])).decode("ascii")
+        header = _header(text.lines[:start], flat_format)
+    except PARSE_ERRORS as error:
+        return _reject(text, source, header_fault(error, text))
+    try:
+        sequence = _taken_bases(text)
     except BadRecord as error:
-        return Reject(source, text.name, text.line, error.kind, error.reason)
-    fields, features = _record_fields(record), features_of(record, feature_types)
-    return AnnotatedRecord(source, record.id, sequence, fields, features, source)
+        return _reject(text, source, (text.line, error.kind, error.reason))
+    fault = sequence_fault(header, sequence, text)
+    if fault:
+        return _reject(text, source, fault)
+    table = list(entries(text.lines, start, flat_format))
+    surroundings = Surroundings(
+        len(sequence), "circular" in header.annotations.get("topology", ""), text.number
+    )
+    features = features_of(table, feature_types, surroundings)
+    accession = text.name if header.id.lower() in _PLACEHOLDERS else header.id
+    fields = _record_fields(header, source_qualifiers(table)) | {"accession": accession}
+    return AnnotatedRecord(source, accession, sequence, fields, features, source, text.span)
 
 
-def _reject(text: RecordText, source: str, fault: tuple[int, str, str]) -> Reject:
+def _taken_bases(text: RecordText) -> str:
+    """The checked bases, which the text then no longer has: a chromosome's should not be held twice."""
+    (bases,) = checked_bases([text.bases])
+    text.bases = None
+    return bases.decode("ascii")
+
+
+def _reject(text: RecordText, source: str, fault: Fault) -> Reject:
     line, kind, reason = fault
-    return Reject(source, text.name, line, kind, reason)
+    name = text.name.encode("utf-8", "replace").decode()  # surrogates could not be written
+    return Reject(source, name, line, kind, reason)
 
 
-def _record_fields(record: SeqRecord) -> dict[str, str]:
-    known = {name: value for name, value in record.annotations.items() if value not in (".", "")}
-    description = record.description.rstrip(".")
+def _header(lines: list[str], flat_format: FlatFormat) -> SeqRecord:
+    """Biopython's reading of the lines above the feature table, given as a record without bases."""
+    text = "".join(_with_whole_description(lines, flat_format)) + _NO_BASES[flat_format]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BiopythonParserWarning)  # about layout
+        return SeqIO.read(io.StringIO(text), flat_format)
+
+
+def _with_whole_description(lines: list[str], flat_format: FlatFormat) -> Iterator[str]:
+    """The lines, those of the description as one."""
+    first, wrapped = _DESCRIPTION[flat_format], []
+    for line in lines:
+        margin = first.match(line)
+        if margin and (wrapped or line.startswith("DE")):
+            wrapped.append(line[margin.end() :])
+            continue
+        if wrapped:
+            yield _described(wrapped, flat_format)
+            wrapped = []
+        yield line
+    if wrapped:
+        yield _described(wrapped, flat_format)
+
+
+def _described(wrapped: list[str], flat_format: FlatFormat) -> str:
+    return ("DEFINITION  " if flat_format == "genbank" else "DE   ") + unwrapped(wrapped) + "\n"
+
+
+def _record_fields(header: SeqRecord, source: dict[str, str]) -> dict[str, str]:
+    known = {name: value for name, value in header.annotations.items() if value not in (".", "")}
+    description = header.description.rstrip(".")
     return stated(
-        accession=record.id,
         description="" if description == "<unknown description>" else description,
-        organism=_organism(record, known.get("organism", "")),
+        organism=_organism(known.get("organism", ""), source.get("organism", "")),
+        taxid=source.get("taxid"),
         lineage=[rank for rank in known.get("taxonomy", []) if rank != "."],
         molecule_type=known.get("molecule_type"),
     )
 
 
-def _organism(record: SeqRecord, header: str) -> str:
+def _organism(header: str, source: str) -> str:
     """The header's organism without the common name that EMBL adds to it: "Homo sapiens (human)"."""
-    source = first_source(record)
     return source if source and header.startswith(f"{source} (") else header or source

@@ -9,51 +9,74 @@ from omnina.corpus.readers.record import stated
 
 # Kinds of lines that others name as their parent; exons and parts of a CDS have IDs, too, but no children.
 _PARENTS = re.compile(r"gene|RNA|transcript|segment")
+_HANDED_DOWN = ("gene", "product")
 _TRUE = ("true", "True", "TRUE", "yes", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """A gene or transcript: its kind, the IDs of its own parents, its fields, whether it is pseudo."""
+
+    kind: str
+    parents: tuple[str, ...]
+    fields: Mapping[str, str]
+    pseudo: bool
 
 
 @dataclass
 class Parents:
-    """Genes and transcripts by ID: the ID of their own parent, their fields, whether they are pseudo."""
+    """Genes and transcripts by ID."""
 
-    known: dict[str, tuple[str, Mapping[str, str], bool]] = field(default_factory=dict)
+    known: dict[str, Ancestor] = field(default_factory=dict)
 
     def take(self, line: GffLine) -> None:
         """Remember a line that others may name as their parent."""
-        name = line.first("ID")
-        if name and _PARENTS.search(line.kind):
-            self.known[name] = line.first("Parent"), fields_of(line), is_pseudo(line)
+        if line.name and _PARENTS.search(line.kind):
+            self.known[line.name] = Ancestor(line.kind, line.parents, fields_of(line), is_pseudo(line))
 
     def fields(self, line: GffLine) -> dict[str, str]:
         """The line's fields, and gene and product of the nearest ancestor that has them where it has none."""
         found = fields_of(line)
-        for _, fields, _ in self._ancestors(line):
-            found = {name: fields[name] for name in ("gene", "product") if name in fields} | found
+        for ancestor in self._ancestors(line):
+            found = {name: ancestor.fields[name] for name in _HANDED_DOWN if name in ancestor.fields} | found
         return found
 
     def pseudo(self, line: GffLine) -> bool:
         """Is the line or one of its ancestors marked as a pseudo gene?"""
-        return is_pseudo(line) or any(pseudo for _, _, pseudo in self._ancestors(line))
+        return is_pseudo(line) or any(ancestor.pseudo for ancestor in self._ancestors(line))
 
-    def _ancestors(self, line: GffLine) -> list[tuple[str, Mapping[str, str], bool]]:
-        ancestors, seen, name = [], set(), line.first("Parent")
-        while name in self.known and name not in seen:  # a file may name a feature its own ancestor
-            seen.add(name)
-            ancestors.append(self.known[name])
-            name = ancestors[-1][0]
+    def _ancestors(self, line: GffLine) -> list[Ancestor]:
+        """Parents in the order of the line, then theirs."""
+        ancestors, seen, names = [], set(), list(line.parents)
+        for name in names:
+            if name in self.known and name not in seen:  # a file may name a feature its own ancestor
+                seen.add(name)
+                ancestors.append(self.known[name])
+                names.extend(ancestors[-1].parents)
         return ancestors
 
 
 def fields_of(line: GffLine) -> dict[str, str]:
     """What the line's own attributes say."""
     name = ("Name", "gene_id") if line.kind in ("gene", "pseudogene") else ("gene_id",)
-    numbers = [ref.removeprefix("EC:") for ref in line.attributes.get("Dbxref", []) if ref.startswith("EC:")]
+    references = line.attributes.get("Dbxref") or line.attributes.get("db_xref", [])  # GTF: the latter
+    numbers = [ref.removeprefix("EC:") for ref in references if ref.startswith("EC:")]
     return stated(
         gene=line.first("gene", "gene_name", "locus_tag", *name),
         product=line.attributes.get("product"),
         note=line.attributes.get("Note") or line.attributes.get("note"),
         ec_number=line.first("EC_number", "eC_number", "ec_number") or numbers,
+        protein_id=line.first("protein_id"),
+        db_xref=references,
     )
+
+
+def taxid_of(line: GffLine) -> str:
+    """The number of NCBI's taxonomy that a region's cross-references give, or an empty text."""
+    taxa = (
+        ref.removeprefix("taxon:") for ref in line.attributes.get("Dbxref", []) if ref.startswith("taxon:")
+    )
+    return next(taxa, "")
 
 
 def is_pseudo(line: GffLine) -> bool:

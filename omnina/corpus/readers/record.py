@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from omnina.corpus.readers.parts import Span
+
 Strand = Literal["+", "-", "."]
 
 
@@ -28,10 +30,10 @@ class Feature:
         kind: feature type in the file's words (``CDS``, ``tRNA``, ...).
         name: what a reject calls it.
         parts: in the order in which the gene is read (biological order).
-        fields: gene, product, note, ec_number, as far as the file says.
+        fields: gene, product, note, ec_number, protein_id, db_xref, codon_start, as far as the file says.
         partial: does it go on beyond an end that the file knows?
         pseudo: is it marked as a pseudo gene?
-        line: where it starts in its file, from 1, where that is known.
+        line: where it starts in its file, or in its record's span, from 1.
         fault: (kind, reason) if its location cannot be used, else None.
     """
 
@@ -53,8 +55,10 @@ class AnnotatedRecord:
         source_file: the record file's name; ``feature_file`` that of its features (the same in flat files).
         accession: with version where it has one.
         sequence: upper-case IUPAC bases of the forward strand, T for U.
-        fields: what holds for the whole record: accession, description, organism, lineage, molecule_type.
+        fields: what holds for the whole record: accession, description, organism, taxid, lineage,
+            molecule_type.
         features: in file order.
+        span: where their lines are counted from; None: the file's start.
     """
 
     source_file: str
@@ -63,6 +67,7 @@ class AnnotatedRecord:
     fields: Mapping[str, str]
     features: tuple[Feature, ...]
     feature_file: str
+    span: Span | None = None
 
 
 def stated(**fields: str | Iterable[str] | None) -> dict[str, str]:

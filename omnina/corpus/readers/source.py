@@ -4,18 +4,18 @@ for item in read_source(SourceSpec("genome.gbff.gz", passages="both", window=300
     ...  # a Passage, or a Reject that says what was left out and why
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from omnina.corpus.passage import Passage
+from omnina.corpus.passage import FIELDS, Passage
 from omnina.corpus.readers.annotated_fasta import read_nt_fasta, read_plain_fasta, read_table_fasta
 from omnina.corpus.readers.features import GENE_FEATURES, Selection, passages_of
 from omnina.corpus.readers.flat import read_flat
 from omnina.corpus.readers.gff import read_gff
 from omnina.corpus.readers.parts import WHOLE_FILE, FilePart, parts_of
-from omnina.corpus.readers.streams import COMPRESSIONS
+from omnina.corpus.readers.streams import is_compressed, plain_suffix, source_name
 from omnina.corpus.readers.windowed import Cutting
 from omnina.corpus.reject import Reject
 from omnina.errors import UserError
@@ -29,7 +29,10 @@ RECORD_SUFFIXES = {
     "embl": (".embl", ".dat"),
 }
 ANNOTATION_SUFFIXES = {"gff": (".gff", ".gff3", ".gtf"), "table_fasta": (".csv", ".tsv", ".parquet")}
+WITH_FASTA_BELOW = (".gff", ".gff3")  # these may hold the sequences too
 WITH_FEATURES = ("genbank", "embl", "gff")
+# What a passage's own place in its record decides, and no source.
+OF_THE_PLACE = ("accession", "feature_type", "strand", "partial", "codon_start", "parts")
 WITH_PARTS = ("fasta", "nt_fasta", "genbank", "embl")  # the others need a second file, whole
 
 
@@ -41,8 +44,8 @@ class SourceSpec:
         path: the record file, ``-`` for stdin (with ``format`` named).
         format: ``auto`` goes by the names of ``path`` and ``annotation``; ``nt_fasta`` takes the header as
             the annotation and must be named.
-        annotation: GFF3 or GTF file for ``gff``; table with columns accession and annotation for
-            ``table_fasta``.
+        annotation: GFF3 or GTF file for ``gff``, none where ``path`` is a GFF3 file with its sequences below
+            ``##FASTA``; table with columns accession and annotation for ``table_fasta``.
         passages: whole records, their features, or both.
         feature_types: which features.
         flank: bases of the genome added on both sides of a feature.
@@ -50,6 +53,8 @@ class SourceSpec:
         min_bases: whole records and features with fewer are left out, counted.
         split_at_n: cut whole records at runs of two or more N and leave the runs out, counted.
         include_pseudo: keep features that are marked as pseudo genes.
+        fields: what holds for all its passages (organism, lineage, ...), where the record does not say it.
+        folder: that the files' names in passages and rejects are relative to; without one they have none.
     """
 
     path: str | Path
@@ -63,6 +68,8 @@ class SourceSpec:
     min_bases: int = 0
     split_at_n: bool = False
     include_pseudo: bool = False
+    fields: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 def read_source(spec: SourceSpec, part: FilePart = WHOLE_FILE) -> Iterator[Passage | Reject]:
@@ -72,12 +79,12 @@ def read_source(spec: SourceSpec, part: FilePart = WHOLE_FILE) -> Iterator[Passa
     file that cannot be trusted, naming the file.
     """
     record_format = checked_format(spec)
-    return _read(spec, record_format, part)
+    return _as_of(spec, _read(spec, record_format, part))
 
 
 def source_parts(spec: SourceSpec, range_bytes: int) -> list[FilePart]:
     """The parts that a source is read in: the whole where it is compressed or needs a second file."""
-    if checked_format(spec) not in WITH_PARTS or Path(spec.path).suffix in COMPRESSIONS:
+    if checked_format(spec) not in WITH_PARTS or is_compressed(spec.path):
         return [WHOLE_FILE]
     return parts_of(Path(spec.path).stat().st_size, range_bytes)
 
@@ -89,12 +96,15 @@ def checked_format(spec: SourceSpec) -> Format:
     _check_annotation(spec, record_format)
     _check_lengths(spec)
     _check_passages(spec, record_format)
+    _check_fields(spec)
     return record_format
 
 
 def format_of(spec: SourceSpec) -> Format:
     """The format that the files' names tell; raises UserError if they do not."""
     found = _by_suffix(spec.path, RECORD_SUFFIXES)
+    if not found and spec.annotation is None and plain_suffix(spec.path) in WITH_FASTA_BELOW:
+        return "gff"
     if found == "fasta" and spec.annotation is not None:
         found = _by_suffix(spec.annotation, ANNOTATION_SUFFIXES)
     if not found:
@@ -139,9 +149,8 @@ def _read_annotated(
 
 
 def _by_suffix(path: str | Path, known: dict[str, tuple[str, ...]]) -> Format | None:
-    name = Path(path)
-    suffix = Path(name.stem).suffix if name.suffix in COMPRESSIONS else name.suffix
-    return next((found for found, suffixes in known.items() if suffix.lower() in suffixes), None)
+    suffix = plain_suffix(path)
+    return next((found for found, suffixes in known.items() if suffix in suffixes), None)
 
 
 def _check_choices(spec: SourceSpec) -> None:
@@ -154,7 +163,8 @@ def _check_choices(spec: SourceSpec) -> None:
 
 
 def _check_annotation(spec: SourceSpec, record_format: Format) -> None:
-    needed = record_format in ANNOTATION_SUFFIXES
+    below = record_format == "gff" and plain_suffix(spec.path) in WITH_FASTA_BELOW
+    needed = record_format in ANNOTATION_SUFFIXES and not below
     if needed and spec.annotation is None:
         raise _wrong(spec, "annotation", f"format {record_format} needs the file with the annotation")
     if not needed and spec.annotation is not None:
@@ -175,7 +185,7 @@ def _check_passages(spec: SourceSpec, record_format: Format) -> None:
     """A key that is accepted and does nothing would be a trap."""
     if spec.passages != "whole" and record_format not in WITH_FEATURES:
         raise _wrong(spec, "passages", f"format {record_format} has no features; set passages to whole")
-    if spec.passages == "whole" and record_format == "gff":
+    if spec.passages == "whole" and record_format == "gff" and spec.annotation is not None:
         raise _wrong(spec, "passages", f"whole records need no {spec.annotation}; set features or both")
     if spec.passages != "whole" and not spec.feature_types:
         raise _wrong(spec, "feature_types", "no type is named; name some or set passages to whole")
@@ -185,6 +195,34 @@ def _check_passages(spec: SourceSpec, record_format: Format) -> None:
     for key in ("window", "split_at_n") if spec.passages == "features" else ():
         if getattr(spec, key):
             raise _wrong(spec, key, "it cuts whole records; set passages to whole or both")
+
+
+def _check_fields(spec: SourceSpec) -> None:
+    known = [name for name in FIELDS if name not in OF_THE_PLACE]
+    for name in spec.fields:
+        if name not in known:
+            raise _wrong(spec, "fields", f"'{name}' is none of {', '.join(known)}")
+
+
+def _as_of(spec: SourceSpec, items: Iterator[Passage | Reject]) -> Iterator[Passage | Reject]:
+    """The items with the source's constant fields and their files' names with folders."""
+    if not spec.fields and spec.folder is None:
+        return items
+    files = [Path(path) for path in (spec.annotation, spec.path) if path is not None]
+    names = {source_name(path): _below(path, spec.folder) for path in files}
+    return (_completed(item, names[item.source_file], spec.fields) for item in items)
+
+
+def _below(path: Path, folder: Path | None) -> str:
+    return (
+        path.relative_to(folder).as_posix() if folder and path.is_relative_to(folder) else source_name(path)
+    )
+
+
+def _completed(item: Passage | Reject, name: str, fields: Mapping[str, str]) -> Passage | Reject:
+    if isinstance(item, Reject):
+        return replace(item, source_file=name)
+    return replace(item, source_file=name, fields={**fields, **item.fields})
 
 
 def _wrong(spec: SourceSpec, key: str, what: str) -> UserError:

@@ -72,7 +72,13 @@ class WindowCutter:
         """Bases of the stretch that have come so far."""
         return self._held_from + len(self._held)
 
-    def push(self, block: bytes) -> Iterator[tuple[int, bytes]]:
+    @property
+    def uncovered(self) -> int:
+        """Bases of the stretch that are in no window so far."""
+        covered = self._next - self._step + self._window if self._next else 0
+        return self.length - covered
+
+    def push(self, block: bytes) -> Iterator[tuple[int, str]]:
         """Take a block; yield (start in the record, bases) of the windows that are not the last."""
         self._held += block
         if not self._window:
@@ -86,34 +92,42 @@ class WindowCutter:
             del self._held[:unneeded]
             self._held_from += unneeded
 
-    def finish(self) -> Iterator[tuple[int, bytes]]:
+    def finish(self) -> Iterator[tuple[int, str]]:
         """Yield the last window, which ends at the last base."""
         if self.length:
             yield self._cut(max(0, self.length - self._window) if self._window else 0)
 
-    def _cut(self, start: int) -> tuple[int, bytes]:
+    def _cut(self, start: int) -> tuple[int, str]:
         begin = start - self._held_from
         end = begin + self._window if self._window else None
-        return self._offset + start, bytes(self._held[begin:end])
+        return self._offset + start, str(memoryview(self._held)[begin:end], "ascii")  # one copy, not three
 
 
 def stretches(blocks: Iterable[bytes]) -> Iterator[bytes | int]:
     """Yield the bases between runs of N in blocks, and each run of two or more N as its length."""
     trailing = 0  # N at the end of the block before, whose run may go on in this one
-    for block in blocks:
-        body = block.rstrip(b"N")
-        if body and trailing:
-            inner = body.lstrip(b"N")
-            yield from _run(trailing + len(body) - len(inner))
-            body, trailing = inner, 0
-        trailing += len(block) - len(block.rstrip(b"N"))
-        done = 0
-        for start, end in _n_runs(body):
-            yield body[done:start]
-            yield end - start
-            done = end
-        yield body[done:]
+    try:
+        for block in blocks:
+            body = block.rstrip(b"N")
+            if body and trailing:
+                inner = body.lstrip(b"N")
+                yield from _run(trailing + len(body) - len(inner))
+                body, trailing = inner, 0
+            trailing += len(block) - len(block.rstrip(b"N"))
+            yield from _between_runs(body)
+    except BadRecord:  # the wrong letter ends the run before it
+        yield from _run(trailing)
+        raise
     yield from _run(trailing)
+
+
+def _between_runs(body: bytes) -> Iterator[bytes | int]:
+    done = 0
+    for start, end in _n_runs(body):
+        yield body[done:start]
+        yield end - start
+        done = end
+    yield body[done:]
 
 
 def _n_runs(bases: bytes) -> Iterator[tuple[int, int]]:
@@ -143,21 +157,24 @@ class RecordCutter:
     cutting: Cutting
     runs: LeftOut = field(default_factory=LeftOut)
     short: LeftOut = field(default_factory=LeftOut)
+    stretch: WindowCutter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stretch = self._stretch_at(0)
 
     def cut(self, blocks: Iterable[bytes]) -> Iterator[Passage | Reject]:
         """Yield the passages and then the rejects; raises what ``blocks`` raises."""
-        cutter = WindowCutter(self.cutting.window, self.cutting.overlap)
         at = 0
         for part in stretches(blocks) if self.cutting.split_at_n else blocks:
             if isinstance(part, int):
-                yield from self._end(cutter)
+                yield from self._end_stretch()
                 self.runs.add(part)
                 at += part
-                cutter = WindowCutter(self.cutting.window, self.cutting.overlap, offset=at)
+                self.stretch = self._stretch_at(at)
             else:
                 at += len(part)
-                yield from map(self._passage, cutter.push(part))
-        yield from self._end(cutter)
+                yield from map(self._passage, self.stretch.push(part))
+        yield from self._end_stretch()
         yield from self.rejects()
 
     def rejects(self) -> Iterator[Reject]:
@@ -171,16 +188,18 @@ class RecordCutter:
             reason = f"{self.short.count} {what} shorter than {self.cutting.min_bases} bases"
             yield self._reject(TOO_SHORT, reason, self.short.bases)
 
-    def _end(self, cutter: WindowCutter) -> Iterator[Passage]:
-        if cutter.length >= self.cutting.min_bases:
-            yield from map(self._passage, cutter.finish())
-        elif cutter.length:
-            self.short.add(cutter.length)
+    def _stretch_at(self, offset: int) -> WindowCutter:
+        return WindowCutter(self.cutting.window, self.cutting.overlap, offset)
 
-    def _passage(self, cut: tuple[int, bytes]) -> Passage:
-        start, bases = cut
-        end = start + len(bases)
-        sequence = bases.decode("ascii")
+    def _end_stretch(self) -> Iterator[Passage]:
+        if self.stretch.length >= self.cutting.min_bases:
+            yield from map(self._passage, self.stretch.finish())
+        elif self.stretch.length:
+            self.short.add(self.stretch.length)
+
+    def _passage(self, cut: tuple[int, str]) -> Passage:
+        start, sequence = cut
+        end = start + len(sequence)
         return Passage(self.source_file, self.accession, start, end, ".", sequence, self.fields)
 
     def _reject(self, kind: str, reason: str, bases: int) -> Reject:
@@ -192,15 +211,16 @@ def record_passages(
 ) -> Iterator[Passage | Reject]:
     """Cut a streaming FASTA record, whose fields are given.
 
-    A record with a wrong letter ends there with a reject; the windows before the letter were yielded
-    already, since the record is never held whole.
+    A record with a wrong letter ends there with a reject that counts what was left out; the windows, and the
+    stretches between runs of N, that ended before it are kept, since the record is never held whole.
     """
     cutter = RecordCutter(source_file, record.accession, fields, cutting)
     try:
         yield from cutter.cut(record.blocks)
     except BadRecord as error:
         yield from cutter.rejects()
-        yield Reject(source_file, record.accession, None, error.kind, error.reason)
+        bases = cutter.stretch.uncovered + error.bases
+        yield Reject(source_file, record.accession, None, error.kind, error.reason, bases)
 
 
 def described_fields(record: FastaRecord) -> dict[str, str]:

@@ -2,8 +2,12 @@ import gzip
 from pathlib import Path
 
 import pytest
+from gff_text import FASTA, TYPES
 
 from omnina.corpus.passage import Passage
+from omnina.corpus.readers.features import Selection, passages_of
+from omnina.corpus.readers.gff import read_gff
+from omnina.corpus.readers.record import AnnotatedRecord
 from omnina.corpus.reject import Reject
 
 DATA = Path(__file__).parent / "data"
@@ -26,7 +30,7 @@ def record_file(tmp_path):
     """Write text as it stands, gzipped if the name says so."""
 
     def write(text: str | bytes, name: str) -> Path:
-        data = text if isinstance(text, bytes) else text.encode("ascii")
+        data = text if isinstance(text, bytes) else text.encode()
         path = tmp_path / name
         path.write_bytes(gzip.compress(data) if name.endswith((".gz", ".bgz")) else data)
         return path
@@ -53,3 +57,17 @@ def summary():
         return passage.accession, passage.start, passage.end, passage.strand, passage.sequence
 
     return of
+
+
+@pytest.fixture
+def gff_passages(record_file, parted):
+    def reading(gff: str | bytes, name: str = "r.gff3", fasta: str | None = FASTA, **selection):
+        annotation = record_file(gff, name)
+        paths = (annotation, None) if fasta is None else (record_file(fasta, "r.fna"), annotation)
+        chosen = Selection(feature_types=TYPES, **selection)
+        items = []
+        for item in read_gff(*paths, TYPES):
+            items.extend(passages_of(item, chosen) if isinstance(item, AnnotatedRecord) else [item])
+        return parted(items)
+
+    return reading

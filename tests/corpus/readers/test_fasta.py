@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnina.corpus.readers.bases import BadRecord
-from omnina.corpus.readers.fasta import BLOCK_BYTES, NO_ACCESSION, FastaRecord, read_fasta
+from omnina.corpus.readers.fasta import BLOCK_BYTES, NO_ACCESSION, NOT_TEXT, FastaRecord, read_fasta
 from omnina.corpus.reject import DUPLICATE, NO_SEQUENCE, NOT_NUCLEOTIDE, Reject
 from omnina.errors import UserError
 
@@ -72,9 +72,12 @@ def test_wrong_letter_rejects_its_record_with_letter_and_position(record_file, b
 
 @pytest.mark.parametrize("letter", ["E", "e", "-", "*", ">", "\x00", "1", ";"])
 def test_reason_shows_the_letter_as_it_stands(record_file, letter):
-    (reject,) = read_fasta(record_file(f">a\nac\ng{letter}T\n", "r.fa"))
-    assert reject.source_file == "r.fa"
-    assert reject.reason.startswith(f"{letter!r} at base 4 is not a nucleotide code")
+    records = read_fasta(record_file(f">a\nac\ng{letter}T\n", "r.fa"))
+    record = next(records)
+    assert next(record.blocks) == b"ACG"
+    with pytest.raises(BadRecord, match=re.escape(f"{letter!r} at base 4 is not a nucleotide code")) as error:
+        next(record.blocks)
+    assert error.value.bases == 2
 
 
 def test_header_without_bases_or_name_and_a_used_name_are_rejects(record_file):
@@ -99,11 +102,25 @@ def test_text_before_the_first_header_is_an_error(record_file, text):
         read(record_file(text, "r.fa"))
 
 
-def test_file_without_record_and_header_that_is_not_ascii_are_errors(record_file):
+def test_file_without_record_is_an_error(record_file):
     with pytest.raises(UserError, match=r"r\.fa: no FASTA record"):
         read(record_file("\n\n", "r.fa"))
-    with pytest.raises(UserError, match=r"r\.fa: byte 0xe9 in the header of record 2 is not ASCII"):
-        read(record_file(b">a\nAC\n>b caf\xe9\nAC\n", "r.fa"))
+
+
+def test_headers_are_utf8_and_one_that_is_not_is_a_reject(record_file):
+    path = record_file(b"\xef\xbb\xbf>a caf\xc3\xa9\nAC\n>b\xe9 caf\nAC\n>c\nGG\n", "r.fa")
+    assert read(path) == [("a", "café", "AC"), ("b?", NOT_TEXT), ("c", "", "GG")]
+    reject = list(read_fasta(path))[1]
+    assert reject.reason == "in the header of record 2, byte 0xe9 after 'b' is not UTF-8"
+
+
+@pytest.mark.parametrize("bad", ["", "Q\n", "ACQT\n", "ACGT\n" * 20 + "Q\n"])
+def test_a_name_is_used_by_a_record_that_can_be_read(record_file, bad):
+    path = record_file(f">a x\n{bad}>a y\nACGT\n>a z\nAC\n", "r.fa")
+    for block_bytes in (1, 7, BLOCK_BYTES):
+        first, *others = read(path, block_bytes)
+        assert first[1] in (NO_SEQUENCE, NOT_NUCLEOTIDE)
+        assert others == [("a", "y", "ACGT"), ("a", DUPLICATE)]
 
 
 def test_file_cut_short_gives_its_records_and_then_the_error(record_file):

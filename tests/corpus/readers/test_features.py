@@ -1,4 +1,5 @@
 import io
+import re
 
 import pytest
 from Bio import SeqIO
@@ -80,6 +81,26 @@ def test_splices_are_those_of_biopython(data):
     assert spliced(BASES, mirrored) == reverse_complement(spliced(BASES, parts))
 
 
+@pytest.mark.parametrize("flank", [0, 2])
+@pytest.mark.parametrize(
+    "location",
+    [
+        simple(0, 3) + simple(6, 9),
+        simple(6, 9, REVERSE) + simple(0, 3, REVERSE),
+        simple(6, 9, REVERSE) + simple(0, 3),
+        simple(9, 13) + simple(0, 2),
+        simple(0, 4) + simple(3, 6),
+        simple(4, 8, REVERSE),
+    ],
+)
+def test_place_says_which_bases_a_passage_has(read, location, flank):
+    (passage,), _ = read(feature(location, trans_splicing=""), flank=flank)
+    place = passage.fields.get("parts", f"{passage.start}-{passage.end}({passage.strand})")
+    pieces = [re.fullmatch(r"(\d+)-(\d+)\(([+.-])\)", piece).groups() for piece in place.split(",")]
+    bases = [(BASES[int(start) : int(end)], strand) for start, end, strand in pieces]
+    assert passage.sequence == "".join(b if strand == "+" else reverse_complement(b) for b, strand in bases)
+
+
 @given(
     start=st.integers(0, 12), size=st.integers(1, 13), flank=st.integers(0, 20), strand=st.sampled_from("+-")
 )
@@ -110,6 +131,7 @@ def test_fields_are_filled_from_qualifiers(read):
     named = feature(
         simple(0, 6), gene="dnaA", locus_tag="L1", product="DnaA", note="a  b", EC_number="2.7.7.7"
     )
+    named.qualifiers |= {"db_xref": ["GI:1", "GeneID:2"], "protein_id": ["P.1"], "codon_start": ["2"]}
     tagged = feature(simple(0, 6, REVERSE), "tRNA", locus_tag="L2")
     (first, second), _ = read(named, tagged)
     common = {"accession": "C1.1", "organism": "Leptospira sp. 7", "molecule_type": "DNA"}
@@ -119,6 +141,9 @@ def test_fields_are_filled_from_qualifiers(read):
         "product": "DnaA",
         "note": "a b",
         "ec_number": "2.7.7.7",
+        "db_xref": "GI:1; GeneID:2",
+        "protein_id": "P.1",
+        "codon_start": "2",
         "strand": "+",
     }
     assert second.fields == common | {"feature_type": "tRNA", "gene": "L2", "strand": "-"}
@@ -156,6 +181,31 @@ def test_pseudo_genes_are_counted_and_kept_if_asked(read):
     assert not passages
     assert [reject.kind for reject in rejects] == [PSEUDO, PSEUDO]
     assert len(read(*pseudo, include_pseudo=True)[0]) == 2
+
+
+def test_taxid_is_that_of_the_source(read):
+    source = feature(simple(0, 13), "source", organism="Leptospira sp. 7")
+    source.qualifiers["db_xref"] = ["BOLD:1", "taxon:174"]
+    (passage,), _ = read(source, feature(simple(0, 6)))
+    assert passage.fields["taxid"] == "174"
+
+
+@pytest.mark.parametrize(
+    "gene, cds, inherited",
+    [
+        ({"locus_tag": "L1"}, {"locus_tag": "L1"}, True),
+        ({"locus_tag": "L1", "gene": "a"}, {"gene": "a"}, True),
+        ({"locus_tag": "L1"}, {}, True),
+        ({"locus_tag": "L1"}, {"locus_tag": "L2"}, False),
+    ],
+)
+def test_feature_of_a_pseudo_gene_is_one(read, gene, cds, inherited):
+    entry = feature(simple(0, 9), "gene", pseudo="", **gene)
+    inside, beside = feature(simple(1, 7), **cds), feature(simple(3, 12), **cds)
+    reverse = feature(simple(1, 7, REVERSE), **cds)
+    passages, rejects = read(entry, inside, beside, reverse)
+    assert [reject.kind for reject in rejects] == [PSEUDO] * inherited
+    assert len(passages) == 3 - inherited
 
 
 @pytest.mark.parametrize(

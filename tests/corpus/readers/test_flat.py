@@ -1,11 +1,15 @@
 import io
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 from Bio import SeqIO
 
-from omnina.corpus.readers.flat import NO_FIRST_LINE, AnnotatedRecord, read_flat
+from omnina.corpus.readers.features import Selection, passages_of
+from omnina.corpus.readers.flat import AnnotatedRecord, read_flat
 from omnina.corpus.readers.flat_faults import NOT_PARSED, WRONG_LENGTH
+from omnina.corpus.readers.flat_text import NO_FIRST_LINE
+from omnina.corpus.readers.windowed import Cutting
 from omnina.corpus.reject import BAD_LOCATION, CUT_SHORT, DUPLICATE, NO_SEQUENCE, NOT_NUCLEOTIDE
 from omnina.errors import UserError
 
@@ -51,6 +55,7 @@ def test_fields_say_what_the_record_says(read, genbank, embl):
         "accession": "V00294.1",
         "description": "E. coli laci gene (codes for the lac repressor)",
         "organism": "Escherichia coli",
+        "taxid": "562",
         "lineage": "; ".join(LINEAGE),
         "molecule_type": "DNA",
     }
@@ -61,10 +66,16 @@ def test_fields_say_what_the_record_says(read, genbank, embl):
 
 def test_release_header_and_mixed_line_ends_change_nothing(read, genbank):
     expected = read(genbank)
-    assert read(RELEASE_HEADER + genbank) == expected
     half = genbank.index("//\n")
     mixed = genbank[:half].replace("\n", "\r\n") + genbank[half:].replace("\n", "\r")
     assert read(mixed.encode()) == expected
+    records, rejects = read(RELEASE_HEADER + genbank)
+    assert not rejects
+    moved = RELEASE_HEADER.count("\n")
+    assert records == [
+        replace(one, features=tuple(replace(each, line=each.line + moved) for each in one.features))
+        for one in expected[0]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -74,12 +85,9 @@ def test_release_header_and_mixed_line_ends_change_nothing(read, genbank):
             "1081  CGACAGGTTT CCCGACTGGA",
             "1081  CGACAGGTTT",
             WRONG_LENGTH,
-            "Expected sequence length 1113, found",
+            "the first line says 1113 bases, there are 1103",
         ),
-        ("31..1113", "31..1l13", BAD_LOCATION, "'31..1l13' of a CDS is no location"),
-        ("31..1113", "join(31..40,20", BAD_LOCATION, "'join(31..40,20' of a CDS"),
-        ("31..1113", "1113..31", BAD_LOCATION, "'1113..31' of a CDS"),
-        ("ORIGIN", "ORIGN", CUT_SHORT, "features table"),
+        ("ORIGIN", "ORIGN", CUT_SHORT, "none that bases stand under"),
         (
             "FEATURES             Location",
             "FEATURE              Location",
@@ -87,15 +95,41 @@ def test_release_header_and_mixed_line_ends_change_nothing(read, genbank):
             "feature table was not found",
         ),
         ("CCGGAAGAGA", "CCGGEAGAGA", NOT_NUCLEOTIDE, "'E' at base 5 is not a nucleotide code"),
-        ('RQVSRLESGQ"', "RQVSRLESGQ", NOT_PARSED, "CDS"),
+        ("1113 bp ", "many bp ", NOT_PARSED, "(ValueError)"),
     ],
 )
 def test_record_that_is_not_whole_is_one_reject_and_the_next_is_read(read, genbank, found, put, kind, reason):
     records, (reject,) = read(genbank.replace(found, put, 1))
     assert accessions(records) == BOTH[1:]
     assert (reject.source_file, reject.record, reject.kind) == ("r.gb", "V00294", kind)
-    assert reject.line == (21 if kind == BAD_LOCATION else 1)
+    assert reject.line == 1
     assert reason in reject.reason
+
+
+@pytest.mark.parametrize(
+    "found, put, kind, reason",
+    [
+        ("31..1113", "31..1l13", BAD_LOCATION, "'31..1l13' of a CDS is no location"),
+        ("31..1113", "?..1113", BAD_LOCATION, "'?..1113' of a CDS"),
+        ("31..1113", "gap(20)", BAD_LOCATION, "'gap(20)' of a CDS"),
+        ("31..1113", "join(31..40,20", NOT_PARSED, "'join(31..40,20"),
+        ("31..1113", "1113..31", BAD_LOCATION, "'1113..31' of a CDS"),
+        ('RQVSRLESGQ"', "RQVSRLESGQ", NOT_PARSED, "of a CDS does not end as a feature should"),
+    ],
+)
+def test_odd_feature_is_left_out_alone_and_only_where_its_kind_is_chosen(
+    record_file, parted, genbank, found, put, kind, reason
+):
+    path = record_file(genbank.replace(found, put, 1), "r.gb")
+    records, rejects = parted(read_flat(path, "genbank"))
+    assert accessions(records) == BOTH
+    assert not rejects
+    (feature,) = records[0].features
+    assert (feature.line, feature.fault[0]) == (21, kind)
+    assert reason in feature.fault[1]
+    whole, rejects = parted(read_flat(path, "genbank", ()))
+    assert [record.sequence for record in whole] == [record.sequence for record in records]
+    assert not rejects
 
 
 def test_record_cut_off_by_the_next_is_a_reject(read, genbank):
@@ -153,6 +187,79 @@ def test_file_without_record_is_an_error(read, embl):
         read(embl)
     with pytest.raises(UserError, match=r"r\.gb: no genbank record"):
         read(RELEASE_HEADER)
+
+
+@pytest.mark.parametrize("name", ["  ", " .", " unknown", " <unknown id>"])
+def test_records_without_accession_are_known_by_the_name_on_their_first_line(read, genbank, name):
+    for accession in ("V00294", "M27612"):
+        for key in ("ACCESSION  ", "VERSION    "):
+            genbank = genbank.replace(f"{key} {accession}", f"{key}{name}\n{' ' * 12}", 1)
+    text = genbank.replace("LOCUS       V00294", "LOCUS       ctg_1 ")
+    records, rejects = read(text)
+    assert accessions(records) == ["ctg_1", "M27612"]
+    assert [record.fields["accession"] for record in records] == accessions(records)
+    assert not rejects
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_names_wrapped_at_a_hyphen_are_whole(read, genbank, end):
+    margin = "\n" + " " * 21
+    wrapped = (
+        f'/product="D-alanyl-D-{margin}alanine ligase"{margin}/product="alpha- and{margin}beta-{margin}and '
+        f'gamma-hydrolase -{margin}like"{margin}'
+    )
+    text = genbank.replace("/note=", wrapped + "/note=", 1)
+    text = text.replace("(codes for the", "(codes for a beta-\n            galactosidase", 1)
+    records, _ = read(text.replace("\n", end).encode())
+    product = records[0].features[0].fields["product"]
+    assert product == "D-alanyl-D-alanine ligase; alpha- and beta- and gamma-hydrolase - like"
+    assert "codes for a beta-galactosidase" in records[0].fields["description"]
+
+
+def test_embl_names_wrapped_at_a_hyphen_are_whole(read, embl):
+    text = embl.replace('/organism="Homo sapiens"', '/organism="Homo-\nFT                   sapiens"')
+    text = text.replace("aFGF) gene", "aFGF) beta-\nDE   gene", 1)
+    records, _ = read(text, "r.embl", "embl")
+    assert "beta-gene sequence" in records[0].fields["description"]
+
+
+def test_text_is_utf8_and_what_is_not_is_a_reject_of_its_record_or_feature(read, genbank):
+    records, _ = read("\ufeff".encode() + genbank.replace("lac repressor", "β lac").encode())
+    assert "β lac" in records[0].fields["description"]
+    latin = genbank.encode().replace(b"the lac repressor", b"the \xb5 repressor", 1)
+    records, (reject,) = read(latin)
+    assert accessions(records) == BOTH[1:]
+    assert (reject.kind, reject.line) == (NOT_PARSED, 2)
+    assert "byte 0xb5 after" in reject.reason
+    in_feature = genbank.encode().replace(b'/note="', b'/note="\xb5', 1)
+    records, rejects = read(in_feature)
+    assert accessions(records) == BOTH
+    assert not rejects
+
+
+def test_proteins_are_called_proteins(read, genbank):
+    swissprot = (
+        "ID   001R_FRG3G              Reviewed;         20 AA.\nAC   Q6GZX4;\nOS   Frog virus 3.\n"
+        "SQ   SEQUENCE   20 AA;  29735 MW;  B4840739BF7D4121 CRC64;\n     MAFSAEDVLK EYDRRRRMEA\n//\n"
+    )
+    _, (reject,) = read(swissprot, "r.dat", "embl")
+    assert (reject.kind, reject.reason) == (NOT_NUCLEOTIDE, "the record is a protein")
+
+
+def test_a_base_takes_four_bytes_at_most(record_file):
+    bases = 2_000_000
+    lines = ("acgtacgtac " * 6).strip()
+    body = "".join(f"{at + 1:>9} {lines}\n" for at in range(0, bases, 60))
+    locus = f"LOCUS       X1          {-(-bases // 60) * 60:>11} bp    DNA     linear   BCT 01-JAN-2020\n"
+    path = record_file(f"{locus}ACCESSION   X1\nORIGIN\n{body}//\n", "r.gb")
+    del body
+    tracemalloc.start()
+    (record,) = read_flat(path, "genbank")
+    cutter = Selection(whole=True, feature_types=(), cutting=Cutting(window=3000))
+    assert sum(1 for _ in passages_of(record, cutter)) > bases / 3000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * bases
 
 
 def test_memory_is_one_records_whatever_the_file(record_file, genbank):

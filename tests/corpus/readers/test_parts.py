@@ -1,12 +1,13 @@
 """The parts of a file hold its records: all, in order, each once, with the lines and numbers of the whole."""
 
+import gzip
 import random
-import re
 
 import pytest
 
+from omnina.corpus.passage import Passage
 from omnina.corpus.readers import SourceSpec, read_source, source_parts
-from omnina.corpus.readers.parts import FilePart, parts_of
+from omnina.corpus.readers.parts import FilePart, Span, parts_of
 from omnina.errors import UserError
 
 
@@ -85,8 +86,9 @@ def test_a_record_over_many_ranges_is_in_the_one_that_it_begins_in(tmp_path):
 
 
 def test_compressed_files_and_those_with_a_second_file_are_read_whole(tmp_path):
-    for name, keys in (("r.fa.gz", {}), ("r.fa", {"annotation": tmp_path / "r.csv"})):
-        (tmp_path / name).write_bytes(b">a\nACGT\n" * 100)
+    for name, keys in (("r.fa.GZ", {}), ("r.fna", {}), ("r.fa", {"annotation": tmp_path / "r.csv"})):
+        text = b">a\nACGT\n" * 100
+        (tmp_path / name).write_bytes(text if keys else gzip.compress(text))
         assert source_parts(SourceSpec(tmp_path / name, **keys), 10) == [FilePart()]
 
 
@@ -99,16 +101,32 @@ def test_ranges_cover_a_file():
 def test_errors_have_the_numbers_of_the_whole_file(tmp_path):
     path = tmp_path / "r.fa"
     path.write_bytes(b">a\nACGT\n" * 20 + b">\xff\nAC\n")
-    spec = SourceSpec(path)
-    with pytest.raises(UserError, match="byte 0xff in the header of record 21"):
-        list(read_source(spec, FilePart(100, None)))
+    *_, reject = read_source(SourceSpec(path), FilePart(100, None))
+    assert reject.reason == "in the header of record 21, byte 0xff after '' is not UTF-8"
     path = tmp_path / "r.gb"
-    path.write_bytes(genbank_text(1).encode() + b"LOCUS       X\n\xff\n")
-    text = path.read_bytes()
-    with pytest.raises(UserError, match="is not ASCII") as error:
-        list(read_source(SourceSpec(path), FilePart(3000, None)))
-    number = int(re.search(r"after line (\d+) ", str(error.value))[1])
-    assert text[:3000].count(b"\n") <= number < text.count(b"\n")
+    path.write_bytes(genbank_text(1).encode() + b"LOCUS       X\n\xff\n//\n")
+    *_, reject = read_source(SourceSpec(path), FilePart(3000, None))
+    assert "byte 0xff" in reject.reason
+    assert reject.line == path.read_bytes().count(b"\n") - 1
+
+
+def test_what_is_before_a_part_is_not_read_where_no_message_needs_it(tmp_path, monkeypatch):
+    entry = 'FT   CDS             1..30\nFT                   /product="p"\nSQ   '
+    files = {
+        "r.fa": ("".join(f">r{number}\nACGT\n" for number in range(99)), "whole"),
+        "r.embl": (
+            embl_text(1).replace("//\n", "").replace("\nID ", "\n//\nID ").replace("SQ   ", entry),
+            "both",
+        ),
+    }
+    for name in ("lines_before", "records_before"):
+        monkeypatch.setattr(Span, name, property(lambda _: pytest.fail("the start of the file was read")))
+    for name, (text, passages) in files.items():
+        (tmp_path / name).write_text(text + "//\n" * (name == "r.embl"))
+        spec = SourceSpec(tmp_path / name, passages=passages)
+        items = [item for part in source_parts(spec, 300) for item in read_source(spec, part)]
+        assert len(items) > 20
+        assert all(isinstance(item, Passage) for item in items)
 
 
 def test_a_file_without_a_record_is_an_error_in_its_first_part(tmp_path):

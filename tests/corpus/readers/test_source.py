@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -21,6 +22,7 @@ GFF = "V00294.1\tx\tCDS\t31\t1113\t.\t+\t.\tID=a\n"
         ("rel_std_hum.dat.gz", None, "embl"),
         ("a.fna", "a.gff3.gz", "gff"),
         ("a.fna", "a.gtf", "gff"),
+        ("a.gff3.GZ", None, "gff"),
         ("a.fna", "a.tsv", "table_fasta"),
     ],
 )
@@ -44,6 +46,9 @@ def test_names_tell_the_format(path, annotation, expected):
         ({"format": "fasta", "passages": "both"}, "passages: format fasta has no features"),
         ({"path": "a.fa", "annotation": "a.gff"}, "passages: whole records need no a.gff"),
         ({"passages": "both", "feature_types": ()}, "feature_types: no type is named"),
+        ({"fields": {"organsm": "x"}}, "fields: 'organsm' is none of description, organism"),
+        ({"fields": {"strand": "+"}}, "fields: 'strand' is none of"),
+        ({"path": "a.gtf", "format": "gff", "passages": "features"}, "annotation: format gff needs"),
         ({"flank": 10}, "flank: it concerns features"),
         ({"include_pseudo": True}, "include_pseudo: it concerns features"),
         ({"passages": "features", "window": 100}, "window: it cuts whole records"),
@@ -53,6 +58,27 @@ def test_names_tell_the_format(path, annotation, expected):
 def test_wrong_key_is_named_before_anything_is_read(keys, message):
     with pytest.raises(UserError, match=message):
         read_source(SourceSpec(**({"path": "a.gb"} | keys)))
+
+
+def test_constant_fields_are_those_that_the_record_lacks(record_file, genbank):
+    known = {"organism": "Homo sapiens", "lineage": "Eukaryota; Homo"}
+    (passage,) = read_source(SourceSpec(record_file(">a b\nACGT\n", "r.fa"), fields=known))
+    assert passage.fields == {"accession": "a", "description": "b", **known}
+    (passage, _) = read_source(SourceSpec(record_file(genbank, "r.gb"), fields={**known, "gene": "g"}))
+    assert (passage.fields["organism"], passage.fields["gene"]) == ("Escherichia coli", "g")
+
+
+def test_files_are_named_by_their_place_in_the_folder(record_file, tmp_path):
+    (tmp_path / "one").mkdir()
+    fasta = record_file(">a\nACGT\n>b\n\n", "one/genomic.fna")
+    gff = record_file("a\tx\tCDS\t1\t3\t.\t+\t0\tID=c\na\n", "one/genomic.gff")
+    spec = SourceSpec(fasta, annotation=gff, passages="features", folder=tmp_path)
+    assert [item.source_file for item in read_source(spec)] == [
+        *("one/genomic.gff", "one/genomic.fna", "one/genomic.fna"),
+    ]
+    assert {item.source_file for item in read_source(replace(spec, folder=None))} == {
+        *("genomic.gff", "genomic.fna"),
+    }
 
 
 def test_all_formats_lead_to_passages_of_the_same_shape(record_file, genbank, embl):

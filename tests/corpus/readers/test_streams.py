@@ -5,7 +5,7 @@ import sys
 import pytest
 from Bio.bgzf import BgzfWriter
 
-from omnina.corpus.readers.streams import numbered_lines, opened_bytes, source_name
+from omnina.corpus.readers.streams import is_compressed, not_utf8, numbered_lines, opened_bytes, source_name
 from omnina.errors import UserError
 
 LINES = [(1, "ab\n"), (2, "cd\n")]
@@ -79,13 +79,43 @@ def test_absent_file_and_one_that_is_not_what_its_name_says_are_errors(record_fi
     plain.write_bytes(b">a\nACGT\n")
     with pytest.raises(UserError, match=r"plain\.gz: not a whole compressed file"):
         read(plain)
-    with pytest.raises(UserError, match=r"zipped\.gb: byte 0x8b after line 0 .*must end in \.gz"):
-        list(numbered_lines(record_file(gzip.compress(b"ab"), "zipped.gb")))
 
 
-def test_byte_that_is_not_ascii_is_an_error_with_file_and_remedy(record_file):
-    with pytest.raises(UserError, match=r"r\.gb: byte 0xc3 after line \d+ is not ASCII text; .*iconv"):
-        list(numbered_lines(record_file("ab\ncé\n".encode(), "r.gb")))
+@pytest.mark.parametrize("name", ["r.gb", "r.gb.GZ", "r.fa.gz"])
+def test_compression_is_seen_in_the_file_whatever_its_name(record_file, name):
+    path = record_file(gzip.compress(b"ab\ncd\n"), "packed")
+    path = path.rename(path.with_name(name))
+    assert is_compressed(path)
+    assert list(numbered_lines(path)) == LINES
+    assert not is_compressed(record_file("ab\n", "plain"))
+
+
+@pytest.mark.parametrize(
+    "start, what",
+    [
+        ("ab".encode("utf-16"), "UTF-16 text; write it as UTF-8"),
+        (b"BZh9", "bzip2"),
+        (b"PK\x03\x04", "zip archive"),
+    ],
+)
+def test_other_encodings_and_packings_are_named_with_the_remedy(record_file, start, what):
+    with pytest.raises(UserError, match=rf"r\.fa: it is .*{what}"):
+        read(record_file(start + b"rest", "r.fa"))
+
+
+def test_lines_are_utf8_without_mark_and_a_byte_that_is_none_is_found(record_file):
+    text = b"\xef\xbb\xbfab\nc\xc3\xa9\n" + b"x\n" * 9000 + b"d\xe9\n"
+    lines = dict(numbered_lines(record_file(text, "r.gb")))
+    assert (lines[1], lines[2]) == ("ab\n", "cé\n")
+    assert {number: found for number, line in lines.items() if (found := not_utf8(line))} == {
+        9003: "byte 0xe9 after 'd' is not UTF-8"
+    }
+
+
+def test_packed_stdin_is_unpacked(monkeypatch):
+    packed = io.TextIOWrapper(io.BufferedReader(io.BytesIO(gzip.compress(b"ab\ncd\n"))))
+    monkeypatch.setattr(sys, "stdin", packed)
+    assert list(numbered_lines("-")) == LINES
 
 
 def test_stdin_is_read_and_left_open(monkeypatch):

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from omnina.chunking import window_spans
 from omnina.corpus.passage import Passage
 from omnina.corpus.readers.annotated_fasta import read_plain_fasta
-from omnina.corpus.readers.windowed import Cutting, RecordCutter
-from omnina.corpus.reject import N_RUN, NOT_NUCLEOTIDE, TOO_SHORT
+from omnina.corpus.readers.fasta import BLOCK_BYTES, read_fasta
+from omnina.corpus.readers.windowed import Cutting, RecordCutter, record_passages
+from omnina.corpus.reject import N_RUN, NOT_NUCLEOTIDE, TOO_SHORT, Reject
 
 blocks_of_bases = st.lists(
     st.text(st.sampled_from("ACGTNNN"), min_size=1, max_size=9), min_size=1, max_size=12
@@ -86,11 +87,33 @@ def test_memory_stays_at_a_block_and_a_few_windows():
         assert peak < 5 * len(block)
 
 
-def test_wrong_letter_ends_its_record_and_the_next_is_read(record_file):
-    path = record_file(">a\nACGTACGT\nAC!T\n>b\nGGGG\n", "r.fa")
-    items = list(read_plain_fasta(path, Cutting(window=4)))
-    assert [(item.accession, item.sequence) for item in items if isinstance(item, Passage)] == [("b", "GGGG")]
-    assert [item.kind for item in items if not isinstance(item, Passage)] == [NOT_NUCLEOTIDE]
+@given(
+    blocks=blocks_of_bases,
+    after=st.text(st.sampled_from("ACGTN!"), max_size=9),
+    sizes=window_and_overlap,
+    split=st.booleans(),
+    block_bytes=st.integers(1, 40),
+)
+def test_wrong_letter_ends_its_record_at_the_same_base_whatever_the_blocks(
+    tmp_path_factory, blocks, after, sizes, split, block_bytes
+):
+    path, sequence = tmp_path_factory.mktemp("fasta") / "r.fa", "".join(blocks)
+    path.write_text(f">a\n{sequence}!{after}\n>b\nGGGG\n")
+    cutting = Cutting(*sizes, split_at_n=split)
+
+    def items(block_bytes: int) -> list:
+        records = (record for record in read_fasta(path, block_bytes) if not isinstance(record, Reject))
+        return [item for record in records for item in record_passages(record, "r.fa", {}, cutting)]
+
+    found = items(BLOCK_BYTES)
+    assert items(block_bytes) == found
+    of_a = [item for item in found if isinstance(item, Passage) and item.accession == "a"]
+    assert all(item.sequence == sequence[item.start : item.end] for item in of_a)
+    covered = {base for item in of_a for base in range(item.start, item.end)}
+    rejects = [item for item in found if isinstance(item, Reject)]
+    assert len(covered) + sum(one.bases for one in rejects) == len(sequence) + 1 + len(after)
+    assert rejects[-1].kind == NOT_NUCLEOTIDE
+    assert found[-1].accession == "b"
 
 
 def test_passage_carries_what_the_header_says(record_file):
