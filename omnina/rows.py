@@ -1,15 +1,11 @@
-"""From a table's record to documents: checks, filters, windows, prompts; and worker processes to do it.
+"""From a table's record to documents: checks, filters, windows, prompts.
 
 Knows no torch: a worker process starts with the tokenizer alone.
 """
 
-import os
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -17,9 +13,7 @@ from tokenizers import Tokenizer
 from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
 from omnina.segmentation import TokenSplitter
-from omnina.table import read_rows
-
-ROWS_PER_TASK = 256
+from omnina.table import WHOLE, TablePart, read_rows
 
 
 @dataclass(frozen=True)
@@ -127,51 +121,12 @@ class RowEncoder:
         return Outcome((*encoded, *others), outcome.filtered, outcome.rejected, outcome.uracils)
 
 
-def read_records(paths: list[Path], columns: list[str]) -> Iterator[TableRow]:
-    """The tables' records with these columns, in order."""
-    for path in paths:
-        for line, cells in read_rows(path, required=columns):
-            yield TableRow(str(path), line, {name: cells[name] for name in columns})
+def read_records(path: Path, columns: list[str], part: TablePart = WHOLE) -> Iterator[TableRow]:
+    """A table's records with these columns, in order."""
+    for line, cells in read_rows(path, columns, part):
+        yield TableRow(str(path), line, {name: cells[name] for name in columns})
 
 
 def source_of(record: TableRow, settings: DataSettings) -> str:
     """The name that a record's figures are reported under."""
     return record.cells[settings.source_column] if settings.source_column else Path(record.path).name
-
-
-def encode_records(
-    records: Iterable[TableRow], encoder: tuple, workers: int
-) -> Iterator[tuple[list[TableRow], list[Outcome]]]:
-    """Batches of records with their outcomes, in order; at most four batches a worker are under way."""
-    batches = _batched(records)
-    if workers == 0:
-        here = RowEncoder(*encoder)
-        yield from ((batch, here.outcomes(batch)) for batch in batches)
-        return
-    RowEncoder(*encoder)  # a prompt that does not fit is found here, not in the workers
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, _start_worker, encoder) as pool:
-        under_way: deque = deque()
-        for batch in batches:
-            under_way.append((batch, pool.submit(_encode_in_worker, batch)))
-            if len(under_way) >= 4 * workers:
-                first, future = under_way.popleft()
-                yield first, future.result()
-        for batch, future in under_way:
-            yield batch, future.result()
-
-
-def _start_worker(*encoder: object) -> None:
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core each: the processes are the parallelism
-    global _worker_encoder
-    _worker_encoder = RowEncoder(*encoder)
-
-
-def _encode_in_worker(batch: list[TableRow]) -> list[Outcome]:
-    return _worker_encoder.outcomes(batch)
-
-
-def _batched(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:
-    iterator = iter(records)
-    while batch := list(islice(iterator, ROWS_PER_TASK)):
-        yield batch

@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +25,24 @@ from omnina.errors import UserError
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUPPORTED = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
 UTF8_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class TablePart:
+    """A run of a table's records.
+
+    Args:
+        start, stop: bytes of a text file, at the start of a record; row groups of a Parquet file. A ``stop``
+            of None is the end.
+        lines_before: lines (Parquet: rows) before ``start``.
+    """
+
+    start: int = 0
+    stop: int | None = None
+    lines_before: int = 0
+
+
+WHOLE = TablePart()
 
 
 def expand_paths(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -39,12 +58,15 @@ def expand_paths(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
     return paths
 
 
-def read_rows(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(
+    path: Path, required: Iterable[str] = (), part: TablePart = WHOLE
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, row) for each record of a table.
 
     Args:
         path: a file with a header in its first record.
         required: columns that must be there.
+        part: which of its records.
 
     Yields:
         The record's first line (counted from 1, the header included; in Parquet the row, from 1) and its
@@ -54,7 +76,7 @@ def read_rows(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, d
         UserError: naming file, line and remedy, for anything that is not a whole, regular table.
     """
     path = Path(path)
-    records = _parquet_records(path) if path.suffix == ".parquet" else _text_records(path)
+    records = _parquet_records(path, part) if is_parquet(path) else _text_records(path, part)
     rows = 0
     columns: list[str] = []
     for line, cells in records:
@@ -112,59 +134,102 @@ def _checked_header(path: Path, line: int, cells: list[str], required: Iterable[
     return columns
 
 
-def _text_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def is_parquet(path: Path) -> bool:
+    """Whether a table's parts are counted in row groups."""
+    return path.suffix == ".parquet"
+
+
+def text_records(
+    path: Path, stream: BinaryIO, byte: int = 0, line: int = 0
+) -> Iterator[tuple[int, int, list[str]]]:
+    """(first byte, first line, cells) of each record of an open text, which stands at ``byte``.
+
+    ``line`` is the number of lines before it. Raises UserError for what cannot be parsed or decoded.
+    """
     suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
     if suffix not in DELIMITERS:
         raise UserError(f"{path}: unknown kind of table; supported are {SUPPORTED}.")
     csv.field_size_limit(sys.maxsize)  # the default, 131,072 characters, is shorter than many a gene
-    with _opened(path) as stream:
-        reader = csv.reader(_decoded_lines(path, stream), delimiter=DELIMITERS[suffix], strict=True)
-        while True:
-            first_line = reader.line_num + 1
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise UserError(
-                    f"{path}:{first_line}: this record cannot be parsed ({error}; read on to line "
-                    f"{reader.line_num}). Look for a quote that is opened and not closed; "
-                    'a quote inside a quoted cell is written twice ("").'
-                ) from error
-            if cells:  # a blank line holds no record
-                yield first_line, cells
+    lines = _Lines(path, stream, byte, line)
+    reader = csv.reader(lines, delimiter=DELIMITERS[suffix], strict=True)
+    while True:
+        first_byte, first_line = lines.byte, lines.number + 1  # the reader takes no line ahead of its record
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise UserError(
+                f"{path}:{first_line}: this record cannot be parsed ({error}; read on to line "
+                f"{lines.number}). Look for a quote that is opened and not closed; "
+                'a quote inside a quoted cell is written twice ("").'
+            ) from error
+        if cells:  # a blank line holds no record
+            yield first_byte, first_line, cells
 
 
-def _opened(path: Path) -> BinaryIO:
+def open_text(path: Path) -> BinaryIO:
+    """The bytes of a text, unpacked."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
-def _decoded_lines(path: Path, stream: BinaryIO) -> Iterator[str]:
-    number = 0
+def open_parquet(path: Path) -> pyarrow.parquet.ParquetFile:
+    """Raises UserError for a file of another kind."""
     try:
-        for number, line in enumerate(stream, 1):
-            yield (line.removeprefix(UTF8_BOM) if number == 1 else line).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path}:{number}:{error.start + 1}: byte 0x{error.object[error.start]:02x} is not UTF-8; "
-            "save the table as UTF-8 (for example: iconv -f latin1 -t utf-8)."
-        ) from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{path}:{number + 1}: not a whole gzip file ({error}); make or fetch it again."
-        ) from error
-
-
-def _parquet_records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        table = pyarrow.parquet.ParquetFile(path)
+        return pyarrow.parquet.ParquetFile(path)
     except pyarrow.ArrowInvalid as error:
         raise UserError(f"{path}: not a Parquet file ({error}); make or fetch it again.") from error
-    with table:
+
+
+class _Lines:
+    """Decoded lines, and where the next one stands."""
+
+    def __init__(self, path: Path, stream: BinaryIO, byte: int, number: int) -> None:
+        self.path, self.byte, self.number = path, byte, number
+        self._stream = iter(stream)
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = next(self._stream)
+            self.number += 1
+            self.byte += len(line)
+            return (line.removeprefix(UTF8_BOM) if self.number == 1 else line).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{self.path}:{self.number}:{error.start + 1}: byte 0x{error.object[error.start]:02x} is not "
+                "UTF-8; save the table as UTF-8 (for example: iconv -f latin1 -t utf-8)."
+            ) from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UserError(
+                f"{self.path}:{self.number + 1}: not a whole gzip file ({error}); make or fetch it again."
+            ) from error
+
+
+def _text_records(path: Path, part: TablePart) -> Iterator[tuple[int, list[str]]]:
+    with open_text(path) as stream:
+        records = text_records(path, stream)
+        for _, line, header in records:
+            yield line, header
+            break
+        if part.start:
+            stream.seek(part.start)
+            records = text_records(path, stream, part.start, part.lines_before)
+        for byte, line, cells in records:
+            if part.stop is not None and byte >= part.stop:
+                return
+            yield line, cells
+
+
+def _parquet_records(path: Path, part: TablePart) -> Iterator[tuple[int, list[str]]]:
+    with open_parquet(path) as table:
         columns = table.schema_arrow.names
         yield 0, columns
-        row = 0
-        for batch in table.iter_batches(batch_size=1024):
+        row = part.lines_before
+        groups = list(range(part.start, table.num_row_groups if part.stop is None else part.stop))
+        for batch in table.iter_batches(batch_size=1024, row_groups=groups):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 row += 1
                 yield row, ["" if value is None else str(value) for value in values]
