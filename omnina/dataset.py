@@ -68,17 +68,20 @@ class TokenizedData:
     @cached_property
     def lengths(self) -> np.ndarray:
         """(documents,) int32 tokens of each, memory-mapped."""
-        return np.load(self.folder / "lengths.npy", mmap_mode="r")
+        return self._column("lengths")
 
     @cached_property
     def bases(self) -> np.ndarray:
         """(documents,) int32 bases of each, memory-mapped."""
-        return np.load(self.folder / "bases.npy", mmap_mode="r")
+        return self._column("bases")
 
     @cached_property
     def source_ids(self) -> np.ndarray:
         """(documents,) int32 place of each one's source in ``sources``, memory-mapped."""
-        return np.load(self.folder / "source_ids.npy", mmap_mode="r")
+        return self._column("source_ids")
+
+    def _column(self, name: str) -> np.ndarray:
+        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
 
     def __len__(self) -> int:
         return len(self.lengths)

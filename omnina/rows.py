@@ -14,6 +14,7 @@ from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
 from omnina.segmentation import TokenSplitter
 from omnina.table import WHOLE, TablePart, read_rows
+from omnina.text_encoding import fastest_encoder
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,12 @@ class RowEncoder:
         tokenizer = Tokenizer.from_str(tokenizer_json)
         self.settings = settings
         self.encoder = PromptEncoder(
-            tokenizer, settings.prompt, bos_id=bos_id, eos_id=eos_id, max_length=settings.max_length
+            tokenizer,
+            settings.prompt,
+            bos_id=bos_id,
+            eos_id=eos_id,
+            max_length=settings.max_length,
+            text_encoder=fastest_encoder,
         )
         self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length)
 
@@ -93,6 +99,11 @@ class RowEncoder:
         flat = [row for rows, _ in prepared for row in rows]
         encoded = iter(self.encoder.encode(flat))
         return [self._finish(outcome, list(islice(encoded, len(rows)))) for rows, outcome in prepared]
+
+    def windows(self, cells: dict[str, str]) -> list[Row]:
+        """A record's windows as they are tokenised; none if it is filtered or rejected."""
+        rows, _ = self._prepare(cells)
+        return rows
 
     def _prepare(self, cells: dict[str, str]) -> tuple[list[Row], Outcome]:
         """A record's windows, or none and the reason."""
