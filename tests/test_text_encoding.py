@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from tables import random_dna
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
@@ -93,8 +94,18 @@ def test_ids_on_any_sequence(committed, bases):
     assert_same(committed, [PRETRAIN_PROMPT.render(bases)])
 
 
+def test_ids_of_a_long_sequence(committed):
+    assert_same(committed, [PRETRAIN_PROMPT.render(random_dna(300_000))])
+
+
+def test_no_text_is_kept(committed):
+    fast = MergeRankEncoder.of(committed)
+    fast.encode([random_dna(200, seed) for seed in range(50)])
+    assert fast._core.cache_len == 0
+
+
 def test_every_piece_alone(committed):
-    """As a whole text, tiktoken would take a piece that joining does not make."""
+    """As a whole text, splintr would take a piece that joining does not make."""
     assert_same(committed, [piece.replace(SPACE, " ") for piece in committed.get_vocab()])
 
 
