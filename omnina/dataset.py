@@ -30,7 +30,7 @@ from omnina.shard_merging import CONTENTS_FILE, merge_shards
 from omnina.shard_writer import ROWS_FILE
 from omnina.table import expand_paths
 from omnina.table_digests import Table, content_digest, content_name, digested_tables
-from omnina.token_shards import TokenShards
+from omnina.token_shards import OpenFile, TokenShards, open_in_place
 
 FORMAT_VERSION = 3
 SHARD_FOLDER = "shards"
@@ -48,6 +48,7 @@ class TokenizedData:
         documents_by_file: how many documents came from each table, in the order of the documents.
         documents_by_shard: and from each shard.
         answers: how often each answer was given to each question; None where they are free text.
+        open_file: opens a shard, or a copy of it.
     """
 
     folder: Path
@@ -57,13 +58,14 @@ class TokenizedData:
     documents_by_file: dict[str, int]
     documents_by_shard: dict[str, int]
     answers: dict[str, dict[str, int] | None]
+    open_file: OpenFile = open_in_place
 
     @cached_property
     def shards(self) -> TokenShards:
         """The memory-mapped documents."""
         folder = self.folder.parent / SHARD_FOLDER
         files = [folder / name / ROWS_FILE for name in self.documents_by_shard]
-        return TokenShards(files, list(self.documents_by_shard.values()))
+        return TokenShards(files, list(self.documents_by_shard.values()), self.open_file)
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -103,6 +105,7 @@ def load_data(
     *,
     cache_dir: Path,
     workers: int | None = None,
+    open_file: OpenFile = open_in_place,
 ) -> TokenizedData:
     """The rows of tables as token ids, from the cache or built now.
 
@@ -116,6 +119,7 @@ def load_data(
         settings: what decides the ids.
         cache_dir: where caches lie.
         workers: tokenising processes; None: one per shard (64 MB of tables), at most one per core.
+        open_file: how rows are read: ``LocalCopies.open`` where ``cache_dir`` is far away.
 
     Raises:
         UserError: for an unreadable table, a bad row under ``bad_rows: stop``, a prompt that does not fit,
@@ -137,7 +141,7 @@ def load_data(
             raise UserError(str(error)) from error
     contents = json.loads((folder / CONTENTS_FILE).read_text(encoding="utf-8"))
     counts = Counts.from_json(contents.pop("counts"))
-    return TokenizedData(folder, data_hash, counts, **contents)
+    return TokenizedData(folder, data_hash, counts, **contents, open_file=open_file)
 
 
 def read_sources(inputs: str | list[str], settings: DataSettings) -> Iterator[tuple[str, str]]:

@@ -3,16 +3,25 @@
 A step's rows come from neighbouring blocks of rows, so a few shards are open at a time.
 """
 
+import mmap
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 
 from omnina.shard_writer import DOCUMENTS_PER_BATCH
 
-OPEN_SHARDS = 64
+OPEN_SHARDS = 16  # two blocks of rows and what lies across their ends; about 25 MB each
+
+OpenFile = Callable[[Path], IO[bytes]]
+
+
+def open_in_place(path: Path) -> IO[bytes]:
+    """The file itself."""
+    return path.open("rb")
 
 
 class TokenShards:
@@ -21,13 +30,13 @@ class TokenShards:
     Args:
         files: each shard's rows.
         documents: how many each holds.
-        locate: gives the file to open for one of ``files``.
+        open_file: opens one of ``files``, or a copy of it.
     """
 
     def __init__(
-        self, files: Sequence[Path], documents: Sequence[int], locate: Callable[[Path], Path] = Path
+        self, files: Sequence[Path], documents: Sequence[int], open_file: OpenFile = open_in_place
     ) -> None:
-        self.files, self.locate = files, locate
+        self.files, self.open_file = files, open_file
         self.starts = np.cumsum([0, *documents])
         self._open: OrderedDict[int, pa.Table] = OrderedDict()
 
@@ -50,7 +59,8 @@ class TokenShards:
         if shard not in self._open:
             while len(self._open) >= OPEN_SHARDS:
                 self._open.popitem(last=False)
-            mapped = pa.memory_map(str(self.locate(self.files[shard])))
-            self._open[shard] = pa.ipc.open_file(mapped).read_all()
+            with self.open_file(self.files[shard]) as stream:  # the map keeps the open file, and its lock
+                mapped = mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ)
+            self._open[shard] = pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
         self._open.move_to_end(shard)
         return self._open[shard]
