@@ -18,12 +18,11 @@ from sentencepiece import SentencePieceProcessor
 from omnina.chunking import SequenceRules
 from omnina.dataset import load_data
 from omnina.errors import UserError
-from omnina.rows import DataSettings, RowEncoder, read_records
+from omnina.rows import DataSettings, RowEncoder, batched_records, read_records
 from omnina.table import expand_paths
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 MAX_LENGTH = 2048
-ROWS_PER_CALL = 256
 
 
 def measure_tokenisation(inputs: str, tokenizer: Path, repeats: int) -> list[dict]:
@@ -86,8 +85,8 @@ class _Work:
         return self.encoder.encoder.text_ids(self.prompts, self.answers)
 
     def cells_to_documents(self) -> None:
-        for first in range(0, len(self.records), ROWS_PER_CALL):
-            self.encoder.outcomes(self.records[first : first + ROWS_PER_CALL])
+        for batch in batched_records(self.records):
+            self.encoder.outcomes(batch)
 
     def table_to_shards(self) -> None:
         with TemporaryDirectory() as cache:

@@ -64,6 +64,9 @@ class RunSettings:
     mixing_temperature: float = field(
         default=1.0, metadata={"help": "1: tables by their size; higher: small ones come up more often"}
     )
+    dropout: float = field(
+        default=0.0, metadata={"help": "share of what each half of a layer adds that training zeroes"}
+    )
     attention: str = field(
         default="auto",
         metadata={
@@ -94,6 +97,8 @@ class RunSettings:
             )
         if self.local_cache_gb <= 0:
             raise UserError(f"local_cache_gb ({self.local_cache_gb}) must be above 0.")
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout ({self.dropout}) must be at least 0 and below 1; 0.1 is usual.")
 
     def training_settings(self) -> DataSettings:
         """How the training tables are read, where that differs from validation."""

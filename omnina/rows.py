@@ -3,7 +3,7 @@
 Knows no torch: a worker process starts with the tokenizer alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,8 +13,11 @@ from tokenizers import Tokenizer
 from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
 from omnina.segmentation import TokenSplitter
-from omnina.table import WHOLE, TablePart, read_rows
+from omnina.table import read_rows
+from omnina.table_part import WHOLE, TablePart
 from omnina.text_encoding import fastest_encoder
+
+ROWS_PER_TASK = 256
 
 
 @dataclass(frozen=True)
@@ -134,10 +137,17 @@ class RowEncoder:
 
 def read_records(path: Path, columns: list[str], part: TablePart = WHOLE) -> Iterator[TableRow]:
     """A table's records with these columns, in order."""
-    for line, cells in read_rows(path, columns, part):
+    for line, cells in read_rows(path, columns, part=part):
         yield TableRow(str(path), line, {name: cells[name] for name in columns})
 
 
 def source_of(record: TableRow, settings: DataSettings) -> str:
     """The name that a record's figures are reported under."""
     return record.cells[settings.source_column] if settings.source_column else Path(record.path).name
+
+
+def batched_records(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:
+    """Lists of records as one call tokenises them, in order."""
+    iterator = iter(records)
+    while batch := list(islice(iterator, ROWS_PER_TASK)):
+        yield batch

@@ -10,16 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
 from omnina.file_lock import locked, locked_if_free
-from omnina.rows import RowEncoder, TableRow, read_records
+from omnina.rows import RowEncoder, TableRow, batched_records, read_records
 from omnina.shard_plan import Piece, Run, Shard
 from omnina.shard_writer import ShardWriter
-
-ROWS_PER_CALL = 256  # of the tokenizer
 
 
 class ShardBuilder:
@@ -65,7 +62,7 @@ class ShardBuilder:
         encoder = _row_encoder(*self._encoder)
         try:
             with ShardWriter(unfinished, encoder.settings) as writer:
-                for batch in _batched(_records(shard.pieces, encoder.settings.columns)):
+                for batch in batched_records(_records(shard.pieces, encoder.settings.columns)):
                     for record, outcome in zip(batch, encoder.outcomes(batch), strict=True):
                         writer.add(record, outcome)
                 writer.finish()
@@ -117,9 +114,3 @@ def _records(pieces: Iterable[Piece], columns: list[str]) -> Iterator[TableRow]:
         if piece.part.start == 0:
             piece.table.check()
         yield from read_records(piece.table.path, columns, piece.part)
-
-
-def _batched(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:
-    iterator = iter(records)
-    while batch := list(islice(iterator, ROWS_PER_CALL)):
-        yield batch

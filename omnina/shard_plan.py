@@ -11,8 +11,10 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from omnina.table import TablePart, is_parquet, open_parquet, open_text, text_records
 from omnina.table_digests import Table, content_name
+from omnina.table_parquet import is_parquet, open_parquet
+from omnina.table_part import TablePart
+from omnina.table_text import is_packed, open_text, text_records
 
 SHARD_BYTES = 64_000_000  # of table; about 25 MB of token ids
 MOST_SHARDS = 4096  # in larger sets shards are larger
@@ -61,7 +63,7 @@ def table_parts(path: Path, size: int) -> list[tuple[TablePart, int]]:
     if is_parquet(path):
         return _row_group_parts(path, size)
     total = path.stat().st_size
-    if path.suffix == ".gz" or total <= size:
+    if is_packed(path) or total <= size:
         return [(TablePart(), total)]
     starts = list(_record_starts(path, size))
     stops = [start for start, _ in starts[1:]]
@@ -88,12 +90,12 @@ def _record_starts(path: Path, size: int) -> Iterator[tuple[int, int]]:
 def _row_group_parts(path: Path, size: int) -> list[tuple[TablePart, int]]:
     with open_parquet(path) as table:
         groups = [table.metadata.row_group(index) for index in range(table.num_row_groups)]
-    parts, first, weight, rows, rows_before = [], 0, 0, 0, 0
+    parts, first, weight = [], 0, 0
     for index, group in enumerate(groups):
-        weight, rows = weight + group.total_byte_size, rows + group.num_rows
+        weight += group.total_byte_size
         if weight >= size or index == len(groups) - 1:
-            parts.append((TablePart(first, index + 1, rows_before), weight))
-            first, rows_before, weight = index + 1, rows, 0
+            parts.append((TablePart(first, index + 1), weight))
+            first, weight = index + 1, 0
     return parts or [(TablePart(), 0)]
 
 

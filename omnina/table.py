@@ -5,44 +5,16 @@ Lines are decoded one at a time and records parsed strictly, so that whatever is
 its file, line and column before anything trains, and memory stays at one record whatever the file's size.
 """
 
-import csv
 import difflib
 import glob
-import gzip
-import sys
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-import pyarrow
-import pyarrow.parquet
 
 from omnina.errors import UserError
-
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
-SUPPORTED = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
-UTF8_BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class TablePart:
-    """A run of a table's records.
-
-    Args:
-        start, stop: bytes of a text file, at the start of a record; row groups of a Parquet file. A ``stop``
-            of None is the end.
-        lines_before: lines (Parquet: rows) before ``start``.
-    """
-
-    start: int = 0
-    stop: int | None = None
-    lines_before: int = 0
-
-
-WHOLE = TablePart()
+from omnina.table_parquet import is_parquet, read_parquet
+from omnina.table_part import WHOLE, TablePart
+from omnina.table_text import read_text
 
 
 def expand_paths(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
@@ -59,13 +31,17 @@ def expand_paths(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
 
 
 def read_rows(
-    path: Path, required: Iterable[str] = (), part: TablePart = WHOLE
+    path: Path,
+    required: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+    part: TablePart = WHOLE,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, row) for each record of a table.
 
     Args:
         path: a file with a header in its first record.
         required: columns that must be there.
+        columns: of a Parquet file, read no others than these; a text table is parsed whole in any case.
         part: which of its records.
 
     Yields:
@@ -76,24 +52,24 @@ def read_rows(
         UserError: naming file, line and remedy, for anything that is not a whole, regular table.
     """
     path = Path(path)
-    records = _parquet_records(path, part) if is_parquet(path) else _text_records(path, part)
+    records = read_parquet(path, part, columns) if is_parquet(path) else read_text(path, part)
     rows = 0
-    columns: list[str] = []
+    header: list[str] = []
     for line, cells in records:
-        if not columns:
-            columns = _checked_header(path, line, cells, required)
+        if not header:
+            header = _checked_header(path, line, cells, required)
             continue
-        if len(cells) != len(columns):
+        if len(cells) != len(header):
             raise UserError(
-                f"{path}:{line}: {len(cells)} cells, but the header names {len(columns)} columns "
-                f"({', '.join(columns)}); quote cells that hold the delimiter or a line break."
+                f"{path}:{line}: {len(cells)} cells, but the header names {len(header)} columns "
+                f"({', '.join(header)}); quote cells that hold the delimiter or a line break."
             )
         rows += 1
-        yield line, dict(zip(columns, cells, strict=True))
-    if not columns:
+        yield line, dict(zip(header, cells, strict=True))
+    if not header:
         raise UserError(f"{path}: the file is empty; it needs a header line and rows below it.")
     if not rows:
-        raise UserError(f"{path}: there is a header ({', '.join(columns)}) but no row below it.")
+        raise UserError(f"{path}: there is a header ({', '.join(header)}) but no row below it.")
 
 
 def _files_of(entry: str) -> list[Path]:
@@ -126,110 +102,14 @@ def _checked_header(path: Path, line: int, cells: list[str], required: Iterable[
             "rename or remove all but one of these columns."
         )
     missing = [name for name in required if name not in columns]
+    if missing and len(columns) == 1 and (other := next((d for d in ";\t," if d in columns[0]), None)):
+        raise UserError(
+            f"{path}:{line}: the whole header is one cell, with {other!r} in it: write .csv with commas "
+            "between the cells, .tsv with tabs."
+        )
     if missing:
         raise UserError(
             f"{path}:{line}: no column '{missing[0]}'; the header has: {', '.join(columns)}. "
             f"Rename the column that holds it to '{missing[0]}'."
         )
     return columns
-
-
-def is_parquet(path: Path) -> bool:
-    """Whether a table's parts are counted in row groups."""
-    return path.suffix == ".parquet"
-
-
-def text_records(
-    path: Path, stream: BinaryIO, byte: int = 0, line: int = 0
-) -> Iterator[tuple[int, int, list[str]]]:
-    """(first byte, first line, cells) of each record of an open text, which stands at ``byte``.
-
-    ``line`` is the number of lines before it. Raises UserError for what cannot be parsed or decoded.
-    """
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if suffix not in DELIMITERS:
-        raise UserError(f"{path}: unknown kind of table; supported are {SUPPORTED}.")
-    csv.field_size_limit(sys.maxsize)  # the default, 131,072 characters, is shorter than many a gene
-    lines = _Lines(path, stream, byte, line)
-    reader = csv.reader(lines, delimiter=DELIMITERS[suffix], strict=True)
-    while True:
-        first_byte, first_line = lines.byte, lines.number + 1  # the reader takes no line ahead of its record
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise UserError(
-                f"{path}:{first_line}: this record cannot be parsed ({error}; read on to line "
-                f"{lines.number}). Look for a quote that is opened and not closed; "
-                'a quote inside a quoted cell is written twice ("").'
-            ) from error
-        if cells:  # a blank line holds no record
-            yield first_byte, first_line, cells
-
-
-def open_text(path: Path) -> BinaryIO:
-    """The bytes of a text, unpacked."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-
-
-def open_parquet(path: Path) -> pyarrow.parquet.ParquetFile:
-    """Raises UserError for a file of another kind."""
-    try:
-        return pyarrow.parquet.ParquetFile(path)
-    except pyarrow.ArrowInvalid as error:
-        raise UserError(f"{path}: not a Parquet file ({error}); make or fetch it again.") from error
-
-
-class _Lines:
-    """Decoded lines, and where the next one stands."""
-
-    def __init__(self, path: Path, stream: BinaryIO, byte: int, number: int) -> None:
-        self.path, self.byte, self.number = path, byte, number
-        self._stream = iter(stream)
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        try:
-            line = next(self._stream)
-            self.number += 1
-            self.byte += len(line)
-            return (line.removeprefix(UTF8_BOM) if self.number == 1 else line).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{self.path}:{self.number}:{error.start + 1}: byte 0x{error.object[error.start]:02x} is not "
-                "UTF-8; save the table as UTF-8 (for example: iconv -f latin1 -t utf-8)."
-            ) from error
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UserError(
-                f"{self.path}:{self.number + 1}: not a whole gzip file ({error}); make or fetch it again."
-            ) from error
-
-
-def _text_records(path: Path, part: TablePart) -> Iterator[tuple[int, list[str]]]:
-    with open_text(path) as stream:
-        records = text_records(path, stream)
-        for _, line, header in records:
-            yield line, header
-            break
-        if part.start:
-            stream.seek(part.start)
-            records = text_records(path, stream, part.start, part.lines_before)
-        for byte, line, cells in records:
-            if part.stop is not None and byte >= part.stop:
-                return
-            yield line, cells
-
-
-def _parquet_records(path: Path, part: TablePart) -> Iterator[tuple[int, list[str]]]:
-    with open_parquet(path) as table:
-        columns = table.schema_arrow.names
-        yield 0, columns
-        row = part.lines_before
-        groups = list(range(part.start, table.num_row_groups if part.stop is None else part.stop))
-        for batch in table.iter_batches(batch_size=1024, row_groups=groups):
-            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                row += 1
-                yield row, ["" if value is None else str(value) for value in values]

@@ -4,17 +4,17 @@
     python scripts/predict.py --checkpoint output/finetune --input genes.fasta --output answers.csv \\
         --question "Which phylum is this 16S ribosomal RNA gene from?"
 
-The output holds the input's columns and rows, in order, with answer, probability and note. The same command
-again goes on where a killed one stopped.
+The output holds the input's columns and rows, in order, with answer, probability and note (answer_note if the
+input has a note of its own). The same command again goes on where a killed one stopped.
 """
 
 import argparse
 from pathlib import Path
 
-from omnina.command import run_command
+from omnina.command import positive_number, run_command, share, whole_number
 from omnina.inference.answer import DTYPES, TOKENS_PER_BATCH, Answerer
 from omnina.inference.generation import Decoding
-from omnina.inference.prediction import PredictionOptions, Predictor
+from omnina.inference.prediction import PredictionOptions, PredictionPlan, Predictor
 from omnina.inference.queries import QueryFile
 
 
@@ -24,49 +24,56 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--checkpoint", type=Path, default=Path("output/finetune"), help="fine-tuned model")
-    parser.add_argument("--input", type=Path, required=True, help=".csv .tsv .parquet .fasta, also .gz")
+    parser.add_argument(
+        "--input", type=Path, required=True, help="table or FASTA: .csv .tsv .parquet .fasta .fa, also .gz"
+    )
     parser.add_argument("--output", type=Path, required=True, help="CSV to write; must not exist")
     parser.add_argument("--question", help="asked of every row; else the table's column 'question'")
     parser.add_argument("--label_probabilities", action="store_true", help="a column for each label")
-    parser.add_argument("--min_probability", type=float, default=0.0, help="below it: no answer, and a note")
+    parser.add_argument("--column_prefix", default="", help="before the names of the added columns")
+    parser.add_argument("--min_probability", type=share, default=0.0, help="below it: no answer, and a note")
     parser.add_argument("--bad_rows", choices=["stop", "skip"], default="stop", help="skip: note and go on")
     parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of weights and computation")
-    parser.add_argument("--tokens_per_batch", type=int, default=TOKENS_PER_BATCH, help="of a forward pass")
+    parser.add_argument(
+        "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
+    )
     writing = parser.add_argument_group("free text (questions without a label set)")
-    writing.add_argument("--max_new_tokens", type=int, default=128, help="longest answer, tokens")
-    writing.add_argument("--num_beams", type=int, default=1, help="1: greedy, or sampling")
+    writing.add_argument("--max_new_tokens", type=whole_number(1), default=128, help="longest answer, tokens")
+    writing.add_argument("--num_beams", type=whole_number(1), default=1, help="1: greedy, or sampling")
     writing.add_argument("--sample", action="store_true", help="draw tokens instead of the likeliest")
-    writing.add_argument("--temperature", type=float, default=1.0, help="of sampling")
-    writing.add_argument("--top_p", type=float, default=1.0, help="of sampling")
-    writing.add_argument("--seed", type=int, default=0, help="of sampling")
+    writing.add_argument("--temperature", type=positive_number, default=1.0, help="of sampling")
+    writing.add_argument("--top_p", type=share, default=1.0, help="of sampling")
+    writing.add_argument("--seed", type=whole_number(0), default=0, help="of sampling")
     return parser.parse_args()
 
 
 def main() -> None:
     """Answer, and say how many rows got which note."""
     arguments = parse_arguments()
-    source = QueryFile(arguments.input, arguments.question)
-    answerer = Answerer(
-        arguments.checkpoint,
-        dtype=DTYPES[arguments.dtype],
-        tokens_per_batch=arguments.tokens_per_batch,
-        all_labels=arguments.label_probabilities,
-        decoding=Decoding(
-            arguments.max_new_tokens,
-            arguments.num_beams,
-            arguments.sample,
-            arguments.temperature,
-            arguments.top_p,
-            arguments.seed,
-        ),
-    )
     options = PredictionOptions(
         arguments.question,
         arguments.label_probabilities,
         arguments.min_probability,
         arguments.bad_rows == "skip",
+        arguments.column_prefix,
     )
-    tally = Predictor(answerer, source, arguments.output, options).run()
+    decoding = Decoding(
+        arguments.max_new_tokens,
+        arguments.num_beams,
+        arguments.sample,
+        arguments.temperature,
+        arguments.top_p,
+        arguments.seed,
+    )
+    plan = PredictionPlan(QueryFile(arguments.input, arguments.question), arguments.output, options)
+    answerer = Answerer(
+        arguments.checkpoint,
+        dtype=DTYPES[arguments.dtype],
+        tokens_per_batch=arguments.tokens_per_batch,
+        all_labels=arguments.label_probabilities,
+        decoding=decoding,
+    )
+    tally = Predictor(answerer, plan).run()
     print(f"{arguments.output}: {tally.pop('rows')} rows")
     for note, rows in tally.most_common(10):
         print(f"  {rows} rows: {note}")

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +36,19 @@ def rows(path, required=("sequence", "response")):
 )
 def test_every_dialect_gives_the_same_rows(tmp_path, name, content):
     assert rows(table(tmp_path, content, name)) == ROWS
+
+
+def test_long_parquet_rows_are_held_a_few_at_a_time(tmp_path):
+    path = tmp_path / "rows.parquet"
+    cells = [f"{number:04d}" + "A" * 200_000 for number in range(300)]  # 60 MB
+    pq.write_table(pa.table({"sequence": cells}), path, use_dictionary=False)
+    del cells
+    tracemalloc.start()
+    try:
+        assert [line for line, _ in read_rows(path)] == list(range(1, 301))
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_parquet_gives_the_same_cells(tmp_path):
@@ -98,3 +112,15 @@ def test_paths_and_globs(tmp_path):
         expand_paths(str(tmp_path / "*.gz"))
     with pytest.raises(UserError, match="is a folder"):
         expand_paths(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "header"), [("a.csv", "sequence;response"), ("a.tsv", "sequence,response")])
+def test_a_table_with_other_delimiters_says_so(tmp_path, name, header):
+    (tmp_path / name).write_text(f"{header}\nA;b\n")
+    with pytest.raises(UserError, match=r"the whole header is one cell, .*\.csv with commas"):
+        list(read_rows(tmp_path / name, required=["sequence"]))
+
+
+def test_suffixes_in_capitals(tmp_path):
+    (tmp_path / "A.CSV").write_text("sequence\nACGT\n")
+    assert list(read_rows(tmp_path / "A.CSV")) == [(2, {"sequence": "ACGT"})]

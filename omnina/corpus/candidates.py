@@ -11,11 +11,11 @@ from omnina.corpus.templates import Left
 NO_QUESTION = "no question is asked of it"
 
 
-def read_candidates(config: CorpusConfig, files: Iterable[int]) -> Iterator[Candidate]:
-    """Passages and rejects of the files of these numbers, in order."""
-    for file in files:
-        for number, item in enumerate(read_source(config.sources[file])):
-            yield Candidate(file, number, item)
+def read_candidates(config: CorpusConfig, units: Iterable[int]) -> Iterator[Candidate]:
+    """Passages and rejects of the units of these numbers, in order."""
+    for unit in units:
+        for number, item in enumerate(read_source(*config.units[unit])):
+            yield Candidate(unit, number, item)
 
 
 def with_rows(candidates: Iterable[Candidate], config: CorpusConfig) -> Iterator[Candidate]:

@@ -10,6 +10,7 @@
     dedup: {near: false}               # equal sequences, on either strand, are always kept once
     forbid: [test.csv]                 # nothing near these tables gets into ``train``
     seed: 0                            # draws who is asked a question that has a share
+    range_bytes: 268435456             # of a plain FASTA or flat file that one task reads at a time
 
 Paths of sources are looked up in the input folder, those of ``forbid`` where the command runs.
 """
@@ -24,7 +25,8 @@ from typing import get_args, get_type_hints
 
 from omnina.corpus.dedup.splits import SplitRule
 from omnina.corpus.filters import PassageFilters
-from omnina.corpus.readers.source import SourceSpec, checked_format
+from omnina.corpus.readers.parts import FilePart
+from omnina.corpus.readers.source import SourceSpec, checked_format, source_parts
 from omnina.corpus.section import checked_mapping, choice, number, text, texts, whole_number
 from omnina.corpus.shards import ShardSettings
 from omnina.corpus.templates import Templates
@@ -32,10 +34,11 @@ from omnina.corpus.wording import checked_field
 from omnina.errors import UserError
 from omnina.table import expand_paths
 
-KEYS = ("sources", "templates", "filters", "output", "split", "dedup", "forbid", "seed")
+KEYS = ("sources", "templates", "filters", "output", "split", "dedup", "forbid", "seed", "range_bytes")
 GROUPS = ("accession", "taxon", "cluster")
 SHARES = {"train": 0.98, "val": 0.01, "test": 0.01}
 TRAIN = "train"
+RANGE_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,12 @@ class CorpusConfig:
 
     Attributes:
         sources: one for each file, in canonical order: as listed, the files of a glob by name.
+        units: what a task reads at a time: files or parts of them, in the same order.
         as_written: what decides the rows, as JSON values; recorded beside them.
     """
 
     sources: tuple[SourceSpec, ...]
+    units: tuple[tuple[SourceSpec, FilePart], ...]
     templates: Templates
     filters: PassageFilters
     output: ShardSettings
@@ -96,9 +101,11 @@ def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], w
     templates = _templates(values["templates"], f"{where}templates", seed)
     sources = tuple(_sources(values["sources"], folder, f"{where}sources"))
     split = _split(values.get("split", {}), f"{where}split")
+    range_bytes = whole_number(values.get("range_bytes", RANGE_BYTES), 1, f"{where}range_bytes")
     forbidden = _forbidden(values.get("forbid", []), forbid, split, f"{where}forbid")
     config = CorpusConfig(
         sources=sources,
+        units=tuple((spec, part) for spec in sources for part in source_parts(spec, range_bytes)),
         templates=templates,
         filters=PassageFilters.from_yaml_section(values.get("filters", {}), f"{where}filters"),
         output=ShardSettings.from_yaml_section(
@@ -109,7 +116,7 @@ def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], w
         forbid=forbidden,
         as_written={},
     )
-    return replace(config, as_written=_as_json(config, values, folder, seed))
+    return replace(config, as_written=_as_json(config, values, folder, seed, range_bytes))
 
 
 def _templates(section: object, where: str, seed: int) -> Templates:
@@ -209,7 +216,7 @@ def _near(section: object, where: str) -> bool:
     return _value(section.get("near", False), bool, f"{where}.near")
 
 
-def _as_json(config: CorpusConfig, values: Mapping, folder: Path, seed: int) -> dict:
+def _as_json(config: CorpusConfig, values: Mapping, folder: Path, seed: int, range_bytes: int) -> dict:
     """What decides the rows: not where files lie, but their names in the input folder and sizes."""
     return {
         "sources": values["sources"],
@@ -226,6 +233,7 @@ def _as_json(config: CorpusConfig, values: Mapping, folder: Path, seed: int) -> 
         "dedup": {"near": config.near},
         "forbid": [{"file": path.name, "sha256": _sha256(path)} for path in config.forbid],
         "seed": seed,
+        "range_bytes": range_bytes,
     }
 
 

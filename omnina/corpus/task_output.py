@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from omnina.corpus.durable import publish, write_json
 from omnina.corpus.filters import Counts
 from omnina.corpus.passage import Passage
 from omnina.corpus.shards import SHARD_NAME, ShardSettings, SplitWriter
@@ -51,13 +52,6 @@ def completed_task(folder: Path, task: int, config: Mapping) -> dict | None:
 def json_values(config: Mapping) -> dict:
     """A configuration as it comes back from JSON: tuples as lists."""
     return json.loads(json.dumps(config))
-
-
-def write_whole(path: Path, values: Mapping) -> None:
-    """Write a JSON file aside and rename it: it is there whole or not at all."""
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
 
 
 class TaskOutput:
@@ -119,10 +113,10 @@ class TaskOutput:
     def _publish(self) -> None:
         shards = [asdict(shard) for _, writer in sorted(self._writers.items()) for shard in writer.close()]
         for shard in shards:
-            (self._aside / shard["file"]).replace(self.folder / shard["file"])
+            publish(self._aside / shard["file"], self.folder / shard["file"])
         config, counts = json_values(self.config), self.counts.as_json()
         record = {"task": self.task, "config": config, "counts": counts, "shards": shards}
-        write_whole(task_file(self.folder, self.task), record)
+        write_json(task_file(self.folder, self.task), record)
 
     def _remove_leftovers(self) -> None:
         if self._aside.exists():

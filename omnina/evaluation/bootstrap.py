@@ -35,7 +35,7 @@ def resampled_metrics(scored: Scored, weights: np.ndarray) -> dict[str, np.ndarr
     """
     weights = weights.astype(np.float64)
     areas = _areas(scored, weights)
-    return _from_confusion(_confusion(scored, weights)) | {
+    return _from_counts(*_counts(scored, weights)) | {
         "auroc_macro": areas[0],
         "average_precision_macro": areas[1],
         "brier": weights @ brier_scores(scored) / weights.sum(1),
@@ -43,20 +43,21 @@ def resampled_metrics(scored: Scored, weights: np.ndarray) -> dict[str, np.ndarr
     }
 
 
-def _confusion(scored: Scored, weights: np.ndarray) -> np.ndarray:
-    """(resamples, classes, classes): right answer by predicted one."""
-    classes = len(scored.classes)
-    cells = scored.gold_places * classes + scored.predicted_places
-    used, place = np.unique(cells, return_inverse=True)
-    sums = weights @ np.eye(len(used))[place]  # (resamples, used cells)
-    table = np.zeros((len(weights), classes * classes))
-    table[:, used] = sums
-    return table.reshape(len(weights), classes, classes)
+def _counts(scored: Scored, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of each class that are answered rightly, that should have it, that got it: (resamples, classes).
+
+    Of the classes that occur: others change no metric, and a question may have thousands.
+    """
+    gold, predicted = (
+        np.searchsorted(scored.occurring, places) for places in (scored.gold_places, scored.predicted_places)
+    )
+    classes = np.eye(len(scored.occurring))
+    of_gold = classes[gold]  # (rows, classes)
+    return weights @ (of_gold * (gold == predicted)[:, None]), weights @ of_gold, weights @ classes[predicted]
 
 
-def _from_confusion(table: np.ndarray) -> dict[str, np.ndarray]:
-    hits = np.diagonal(table, axis1=1, axis2=2)  # (resamples, classes)
-    right, predicted, total = table.sum(2), table.sum(1), table.sum((1, 2))
+def _from_counts(hits: np.ndarray, right: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    total = right.sum(1)
     occurs = (right + predicted) > 0
     recall, precision = _ratio(hits, right, 0.0), _ratio(hits, predicted, 0.0)
     negatives = total[:, None] - right

@@ -7,6 +7,8 @@ Written into the output folder: ``metrics.json``, ``metrics.csv``, ``metrics.md`
 import csv
 import json
 import re
+import sys
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +30,7 @@ from omnina.evaluation.overlap import part_overlap
 from omnina.evaluation.plots import plot_question
 from omnina.evaluation.summary import csv_rows, markdown_table
 from omnina.inference.answer import Answer, Answerer, Query
-from omnina.inference.questions import Question, Questions, fit_temperature
+from omnina.inference.questions import Question, Questions, fit_temperature, unseen_warning
 from omnina.inference.scoring import normalised
 from omnina.table import expand_paths, read_rows
 
@@ -134,6 +136,9 @@ def answer_rows(
 
     Raises UserError naming file and line of such a row, or if no row is left.
     """
+    for question in dict.fromkeys(row.question for row in rows):
+        if warning := unseen_warning(question, answerer.questions):
+            print(warning, file=sys.stderr)
     bad = BadRows(bad_rows)
     answered: list[tuple[AskedRow, Answer]] = []
     with tqdm(total=len(rows), unit=" rows", desc="evaluating") as bar:
@@ -206,6 +211,18 @@ def _add_labelled(
     found.classes.extend({"question": question} | row for row in per_class_metrics(scored))
 
 
+def check_folder(output: Path) -> None:
+    """Make the folder of the figures; UserError if nothing can be written there."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{output}: no folder that can be written to ({error.strerror}); choose another --output."
+        ) from error
+
+
 def write_evaluation(found: Evaluation, output: Path, notes: Sequence[str]) -> str:
     """Write every file, figures before plots; returns the Markdown."""
     output.mkdir(parents=True, exist_ok=True)
@@ -224,12 +241,22 @@ def write_evaluation(found: Evaluation, output: Path, notes: Sequence[str]) -> s
 def _write_plots(found: Evaluation, output: Path) -> None:
     """Plots of each question with labels, then the page that shows them."""
     page = ["# Plots of the questions with labels", ""]
-    for question, systems in found.scored.items():
+    for (question, systems), stem in zip(found.scored.items(), _stems(found.scored), strict=True):
         baselines = {name: scored for name, scored in systems.items() if name != MODEL}
-        stem = re.sub(r"\W+", "_", question).strip("_")[:60]
         names = plot_question(systems[MODEL], question, output, stem, baselines)
         page += [f"## {question}", "", *(f"![{name}]({name})" for name in names), ""]
     (output / LAST_FILE).write_text("\n".join(page), encoding="utf-8")
+
+
+def _stems(questions: Iterable[str]) -> list[str]:
+    """File names of questions, numbered where two would be the same, case aside."""
+    stems: list[str] = []
+    for question in questions:
+        stem = re.sub(r"\W+", "_", question).strip("_")[:60] or "question"
+        if stem.casefold() in {other.casefold() for other in stems}:
+            stem = f"{stem}_{len(stems) + 1}"
+        stems.append(stem)
+    return stems
 
 
 def _write_csv(path: Path, rows: Iterable[dict]) -> None:

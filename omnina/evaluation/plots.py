@@ -1,5 +1,6 @@
 """Plots of how a question is answered: who is taken for whom, ROC and PR curves, reliability."""
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from omnina.evaluation.metrics import CALIBRATION_BINS, Scored, classification_metrics, confidence_bins
 
 MOST_NUMBERED = 20  # classes with counts written into the cells of the confusion matrix
+MOST_SHOWN = 40  # classes with a row and column of their own in the confusion matrix
+LONGEST_NAME, LINE = 45, 62  # characters
+OTHERS = "(all others)"
 MODEL_COLOR, BASELINE_COLORS = "tab:blue", ("tab:orange", "tab:green", "tab:red")
 GRID = np.linspace(0, 1, 201)
 ONE_CLASS = "not defined: one class only"
@@ -40,9 +44,10 @@ def plot_question(
         "reliability": lambda figure: _reliability(figure, scored),
     }
     for name, draw in plots.items():
-        size = max(5.0, 0.35 * len(scored.occurring) + 2.5) if name == "confusion" else 5.0
+        classes = min(len(scored.occurring), MOST_SHOWN + 1)
+        size = max(5.0, 0.35 * classes + 2.5) if name == "confusion" else 5.0
         figure = plt.figure(figsize=(size + 0.8, size), layout="constrained")
-        figure.suptitle(title, fontsize="medium")
+        figure.suptitle(_literal(textwrap.fill(title, LINE)), fontsize="medium")
         draw(figure)
         figure.savefig(folder / f"{stem}_{name}.png", dpi=120)
         plt.close(figure)
@@ -51,21 +56,45 @@ def plot_question(
 
 def _confusion(figure: plt.Figure, scored: Scored) -> None:
     """Shares of each right answer's rows (colour), counts in the cells if there are few classes."""
-    axes, places = figure.subplots(), scored.occurring
-    table = np.zeros((len(places), len(places)), dtype=int)
-    rows, columns = (np.searchsorted(places, p) for p in (scored.gold_places, scored.predicted_places))
+    axes = figure.subplots()
+    names, rows, columns = _shown_classes(scored)
+    table = np.zeros((len(names), len(names)), dtype=int)
     np.add.at(table, (rows, columns), 1)
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [scored.classes[place] for place in places]
-    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 3 else 0, fontsize="small")
+    upright = len(names) > 3 or max(map(len, names)) > 20
+    axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize="small")
     axes.set_yticks(range(len(names)), names, fontsize="small")
     axes.set(xlabel="answer of the model", ylabel="right answer")
     if len(names) <= MOST_NUMBERED:
         for (row, column), count in np.ndenumerate(table):
-            color = "white" if shares[row, column] > 0.5 else "black"
+            color = "white" if shares[row, column] > 0.5 else "black" if count else "0.75"
             axes.text(column, row, str(count), ha="center", va="center", color=color, fontsize="small")
     figure.colorbar(image, ax=axes, label="share of the right answer's rows", shrink=0.8)
+
+
+def _shown_classes(scored: Scored) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Names, and the places among them of each row's right answer and of the model's.
+
+    The most frequent classes have their own; all others share the last.
+    """
+    rows = np.bincount(scored.gold_places, minlength=len(scored.classes))
+    predicted = np.bincount(scored.predicted_places, minlength=len(scored.classes))
+    frequent = sorted(scored.occurring, key=lambda place: (-rows[place], -predicted[place]))
+    shown = sorted(frequent[:MOST_SHOWN])
+    names = [
+        _literal(textwrap.shorten(scored.classes[place], LONGEST_NAME, placeholder=" ...")) for place in shown
+    ]
+    if len(frequent) > len(shown):
+        names.append(OTHERS)
+    places = np.full(len(scored.classes), len(shown))
+    places[shown] = np.arange(len(shown))
+    return names, places[scored.gold_places], places[scored.predicted_places]
+
+
+def _literal(text: str) -> str:
+    """Text as it stands: between two dollar signs matplotlib would read a formula."""
+    return text.replace("$", r"\$")
 
 
 def _curves(axes: plt.Axes, systems: Mapping[str, Scored], curve: Curve, names: tuple[str, str]) -> None:
@@ -81,7 +110,8 @@ def _curves(axes: plt.Axes, systems: Mapping[str, Scored], curve: Curve, names: 
         style = "-" if index == 0 else "--"
         label = name if area is None else f"{name} ({area:.3f})"
         axes.plot(GRID, heights, style, color=color, label=label, linewidth=2 if index == 0 else 1.5)
-    axes.legend(loc="lower right" if curve is _roc else "lower left", fontsize="small")
+    place, area = ("lower right", "macro AUROC") if curve is _roc else ("lower left", "macro AP")
+    axes.legend(loc=place, fontsize="small", title=f"mean over classes ({area})", title_fontsize="small")
 
 
 def _roc(scored: Scored) -> tuple[np.ndarray, float | None]:
@@ -121,8 +151,8 @@ def _reliability(figure: plt.Figure, scored: Scored) -> None:
         np.bincount(bins, values, CALIBRATION_BINS)[used] / counts[used] for values in (confidence, right)
     )
     above.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="perfectly calibrated")
-    above.plot(mean_confidence, share_right, "o-", color=MODEL_COLOR, label="OmniNA")
-    above.set(ylabel="share of answers that are right", ylim=(0, 1.02), xlim=(0, 1))
+    above.plot(mean_confidence, share_right, "o-", color=MODEL_COLOR, label="OmniNA", clip_on=False)
+    above.set(ylabel="share of answers that are right", ylim=(-0.03, 1.03), xlim=(0, 1))
     above.legend(fontsize="small")
     edges = np.arange(CALIBRATION_BINS) / CALIBRATION_BINS
     below.bar(edges, counts, width=1 / CALIBRATION_BINS, align="edge", color="0.7", edgecolor="white")

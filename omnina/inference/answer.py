@@ -21,24 +21,29 @@ from omnina.errors import UserError
 from omnina.inference.generation import Decoding, Generator
 from omnina.inference.label_set import label_sets_of
 from omnina.inference.label_tree import LabelTree
-from omnina.inference.questions import Questions, load_questions
-from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
+from omnina.inference.questions import Questions, load_questions, nearest_question
+from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 TOKENS_PER_BATCH = 8192
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-NEGLIGIBLE = 1e-6  # of a probability: what float32 resolves after a few hundred sums
 UNSEEN = "question not in training"
 
 
 @dataclass(frozen=True)
 class Query:
-    """A sequence and what is asked of it."""
+    """A sequence and what is asked of it.
+
+    Attributes:
+        nucleotides, question: as in training.
+        draw: which random numbers a sampled answer takes, such as the row's number in its file.
+    """
 
     nucleotides: Nucleotides
     question: str
+    draw: int = 0
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ class Answerer:
         answers = {place: _refused(d) for place, d in enumerate(documents) if isinstance(d, ValueError)}
         for places in self._padded_batches(order, documents):
             prompts = [_prompt(documents[place]) for place in places]
-            written = self.generator.generate(prompts)
+            written = self.generator.generate(prompts, [queries[place].draw for place in places])
             trees = [LabelTree.of([ids]) for ids in written]
             scores = self._scores([documents[place] for place in places], trees, [1.0] * len(places))
             for place, ids, score in zip(places, written, scores, strict=True):
@@ -185,11 +190,15 @@ class Answerer:
     def _written(self, query: Query, document: Document, ids: list[int], score: float) -> Answer:
         notes = _notes(query, document)
         if query.question not in self.questions:
-            notes = (UNSEEN, *notes)
+            notes = (self._unseen_note(query.question), *notes)
         if ids[-1] != EOS_ID:
             notes = (*notes, f"cut off after {len(ids)} tokens")
         text = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
         return Answer(text, float(np.exp(score)), notes=notes)
+
+    def _unseen_note(self, question: str) -> str:
+        nearest = nearest_question(question, self.questions)
+        return f"{UNSEEN} (did you mean '{nearest}'?)" if nearest else UNSEEN
 
     def _scores(
         self,

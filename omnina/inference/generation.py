@@ -1,11 +1,23 @@
-"""Free text by transformers' own Llama on the saved checkpoint: greedy, beams or sampling, in batches."""
+"""Free text by transformers' own Llama on the saved checkpoint: greedy, beams or sampling, in batches.
 
+A sampled answer's random numbers are its own, seeded by the run's seed and the row's number, so that the
+batch it stands in, and whether a run was killed in between, do not change it.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import LlamaForCausalLM, set_seed
+from torch import Tensor
+from transformers import (
+    LlamaForCausalLM,
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from omnina.errors import UserError
 
@@ -33,17 +45,37 @@ class Decoding:
         """UserError for a value that cannot work."""
         if self.max_new_tokens < 1 or self.beams < 1:
             raise UserError("--max_new_tokens and --num_beams must be at least 1.")
-        if self.temperature <= 0 or not 0 < self.top_p <= 1:
+        if not 0 < self.temperature < math.inf or not 0 < self.top_p <= 1:
             raise UserError("--temperature must be above 0, and --top_p above 0 and at most 1.")
+        if self.sample and self.beams > 1:
+            raise UserError("--sample must be without --num_beams: an answer is drawn, or searched for.")
+        if self.seed < 0:
+            raise UserError("--seed must be at least 0.")
 
-    def options(self) -> dict:
-        """Arguments of transformers' ``generate``."""
-        drawn = {"temperature": self.temperature, "top_p": self.top_p, "top_k": 0} if self.sample else {}
-        return {
-            "max_new_tokens": self.max_new_tokens,
-            "num_beams": self.beams,
-            "do_sample": self.sample,
-        } | drawn
+    def processors(self, draws: Sequence[int]) -> LogitsProcessorList:
+        """What makes the likeliest token a drawn one; nothing unless sampling. One draw for each row."""
+        if not self.sample:
+            return LogitsProcessorList()
+        noise = OwnNoise([np.random.default_rng([self.seed, draw]) for draw in draws])
+        return LogitsProcessorList(
+            [TemperatureLogitsWarper(self.temperature), TopPLogitsWarper(self.top_p), noise]
+        )
+
+
+class OwnNoise(LogitsProcessor):
+    """Gumbel noise on each row's logits, from the row's own generator.
+
+    The likeliest token after it is a sample of softmax(logits): Gumbel, 1954, as in Maddison et al., 2014
+    (arXiv:1411.0030).
+    """
+
+    def __init__(self, generators: Sequence[np.random.Generator]) -> None:
+        self.generators = generators
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """(rows, tokens so far), (rows, V) float32 -> (rows, V)."""
+        noise = np.stack([generator.gumbel(size=scores.shape[1]) for generator in self.generators])
+        return scores + torch.from_numpy(noise).to(scores.device, scores.dtype)
 
 
 class Generator:
@@ -51,13 +83,15 @@ class Generator:
 
     def __init__(self, model: LlamaForCausalLM, pad_id: int, eos_id: int, decoding: Decoding) -> None:
         self.model, self.pad_id, self.eos_id, self.decoding = model.eval(), pad_id, eos_id, decoding
-        set_seed(decoding.seed)
 
     @torch.no_grad()
-    def generate(self, prompts: Sequence[np.ndarray]) -> list[list[int]]:
-        """Token ids of an answer to each prompt, (P,) int64; the last is EOS unless it was cut off.
+    def generate(self, prompts: Sequence[np.ndarray], draws: Sequence[int]) -> list[list[int]]:
+        """Token ids of an answer to each prompt; the last is EOS unless it was cut off.
 
-        Prompts are padded on the left to the longest: give those of like length together.
+        Args:
+            prompts: (P,) int64 each. They are padded on the left to the longest: give those of like length
+                together.
+            draws: of each prompt, which random numbers it takes if answers are sampled.
         """
         width = max(map(len, prompts))
         ids = torch.full((len(prompts), width), self.pad_id)  # (rows, width)
@@ -71,7 +105,10 @@ class Generator:
             attention_mask=mask.to(device),
             pad_token_id=self.pad_id,
             eos_token_id=self.eos_id,
-            **self.decoding.options(),
+            max_new_tokens=self.decoding.max_new_tokens,
+            num_beams=self.decoding.beams,
+            do_sample=False,
+            logits_processor=self.decoding.processors(draws),
         )
         return [self._answer(row) for row in written[:, width:].tolist()]
 

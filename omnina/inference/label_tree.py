@@ -4,9 +4,12 @@ Labels ``Yes .`` and ``Yes ma'am .`` (``.`` ends an answer) share their first no
 
     prompt - Yes - .            an edge ends in a node's token or in the end of the answer;
                  - ma'am - .    a label is the edges on its way from the prompt
+
+Nodes are numbered in preorder, a node before what hangs on it, so that a node's subtree is a run of numbers
+and a tree can be read in parts of bounded size: a run of nodes, behind those on the way to its first one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,12 +20,12 @@ PROMPT_NODE = -1
 
 @dataclass(frozen=True)
 class TreePart:
-    """Some branches of a tree.
+    """Some nodes of a tree, with all nodes on the way to each.
 
     Attributes:
-        nodes: (n,) their nodes.
+        nodes: (n,) which, in preorder.
         sees: (n, n) bool; row i marks node i and the nodes on its way.
-        edges: (e,) their edges but the first ones.
+        edges: (e,) edges to score.
         edge_parents: (e,) place among ``nodes`` of the node that an edge leaves.
     """
 
@@ -39,7 +42,8 @@ class LabelTree:
     Attributes:
         tokens: (N,) token of each node; ends of answers are edges without a node.
         depths: (N,) from 0: how far behind the prompt a node stands.
-        sees: (N, N) bool; row i marks node i and the nodes on its way.
+        subtree_ends: (N,) first node after those that hang on each, so that i's way leads over j if
+            j <= i < subtree_ends[j].
         edge_parents: (E,) node that an edge leaves, or PROMPT_NODE.
         edge_tokens: (E,) token that it leads to.
         label_edges: for each label, its edges in order.
@@ -48,7 +52,7 @@ class LabelTree:
 
     tokens: np.ndarray
     depths: np.ndarray
-    sees: np.ndarray
+    subtree_ends: np.ndarray
     edge_parents: np.ndarray
     edge_tokens: np.ndarray
     label_edges: tuple[tuple[int, ...], ...]
@@ -62,21 +66,19 @@ class LabelTree:
         """
         if not labels or not all(labels) or len(set(map(tuple, labels))) != len(labels):
             raise ValueError("labels must have tokens and differ from each other")
-        nodes: dict[tuple[int, ...], int] = {}
+        ways = [[tuple(label[:length]) for length in range(1, len(label) + 1)] for label in labels]
+        in_preorder = sorted({way for of_label in ways for way in of_label[:-1]})
+        nodes = {way: node for node, way in enumerate(in_preorder)}
         edges: dict[tuple[int, ...], int] = {}
-        label_edges = []
-        for label in labels:
-            ways = [tuple(label[:length]) for length in range(1, len(label) + 1)]
-            for way in ways[:-1]:
-                nodes.setdefault(way, len(nodes))
-            label_edges.append(tuple(edges.setdefault(way, len(edges)) for way in ways))
+        label_edges = tuple(tuple(edges.setdefault(way, len(edges)) for way in of_label) for of_label in ways)
+        depths = np.array([len(way) - 1 for way in nodes], dtype=np.int64)
         return cls(
             tokens=np.array([way[-1] for way in nodes], dtype=np.int64),
-            depths=np.array([len(way) - 1 for way in nodes], dtype=np.int64),
-            sees=_ways_to(nodes),
+            depths=depths,
+            subtree_ends=_subtree_ends(depths),
             edge_parents=np.array([nodes.get(way[:-1], PROMPT_NODE) for way in edges], dtype=np.int64),
             edge_tokens=np.array([way[-1] for way in edges], dtype=np.int64),
-            label_edges=tuple(label_edges),
+            label_edges=label_edges,
             edge_branches=np.array([edges[way[:1]] for way in edges], dtype=np.int64),
         )
 
@@ -99,26 +101,65 @@ class LabelTree:
         counts = np.bincount([edges[0] for edges in self.label_edges], minlength=len(self.edge_tokens))
         return counts[self.first_edges]
 
-    def part(self, branches: np.ndarray) -> "TreePart":
-        """What lies behind the first edges of some branches, (branches,) bool in their order."""
+    @cached_property
+    def _edges_by_parent(self) -> tuple[np.ndarray, np.ndarray]:
+        """Edges in the order of the nodes that they leave, and those nodes; the first edges come first."""
+        order = np.argsort(self.edge_parents, kind="stable")
+        return order, self.edge_parents[order]
+
+    @cached_property
+    def _label_ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """All labels' edges end to end, and where each label starts."""
+        lengths = np.array([len(edges) for edges in self.label_edges])
+        return np.concatenate([np.array(edges) for edges in self.label_edges]), np.cumsum(lengths) - lengths
+
+    def parts(self, branches: np.ndarray, most_nodes: int) -> Iterator[TreePart]:
+        """What lies behind the first edges of some branches, each edge in one part.
+
+        Args:
+            branches: (branches,) bool, in the order of ``first_edges``.
+            most_nodes: of a part; one with a longer way may hold as many as that way.
+        """
         chosen = np.zeros(len(self.edge_tokens), dtype=bool)
         chosen[self.first_edges[branches]] = True
         nodes = np.flatnonzero(chosen[self.node_branches])
-        edges = np.flatnonzero(chosen[self.edge_branches] & (self.edge_parents != PROMPT_NODE))
-        parents = np.searchsorted(nodes, self.edge_parents[edges])
-        return TreePart(nodes, self.sees[np.ix_(nodes, nodes)], edges, parents)
+        start = 0
+        while start < len(nodes):
+            way = self._way_before(nodes[start])
+            run = nodes[start : start + max(1, most_nodes - len(way))]
+            yield self._part(way, run)
+            start += len(run)
+
+    def _way_before(self, node: int) -> np.ndarray:
+        """The nodes from the prompt to this one, without it."""
+        before = np.arange(node)
+        return before[self.subtree_ends[:node] > node]
+
+    def _part(self, way: np.ndarray, run: np.ndarray) -> TreePart:
+        """The nodes of a run in preorder; whatever lies on their ways is in it or on the way to its first."""
+        nodes = np.concatenate([way, run])
+        sees = (nodes <= nodes[:, None]) & (nodes[:, None] < self.subtree_ends[nodes])
+        edges, parents = self._edges_by_parent
+        first, stop = np.searchsorted(parents, [run[0], run[-1] + 1])
+        leaving = np.isin(parents[first:stop], run)
+        edges, parents = edges[first:stop][leaving], parents[first:stop][leaving]
+        return TreePart(nodes, sees, edges, np.searchsorted(nodes, parents))
 
     def label_scores(self, edge_scores: np.ndarray) -> np.ndarray:
         """Sums over each label's edges: (E,) -> (labels,)."""
-        return np.array([edge_scores[list(edges)].sum() for edges in self.label_edges])
+        edges, starts = self._label_ends
+        return np.add.reduceat(edge_scores[edges], starts)
 
     def __len__(self) -> int:
         return len(self.tokens)
 
 
-def _ways_to(nodes: dict[tuple[int, ...], int]) -> np.ndarray:
-    sees = np.zeros((len(nodes), len(nodes)), dtype=bool)
-    for way, node in nodes.items():
-        for length in range(1, len(way) + 1):
-            sees[node, nodes[way[:length]]] = True
-    return sees
+def _subtree_ends(depths: np.ndarray) -> np.ndarray:
+    """(N,) the next node in preorder that is no deeper, or the end."""
+    ends = np.full(len(depths), len(depths))
+    open_nodes: list[int] = []
+    for node, depth in enumerate(depths):
+        while len(open_nodes) > depth:
+            ends[open_nodes.pop()] = node
+        open_nodes.append(node)
+    return ends

@@ -1,31 +1,31 @@
 """A file of sequences in, the same rows with answers out: in order, in constant memory, going on if killed.
 
-Rows are answered a few hundred at a time and appended to ``OUTPUT.unfinished``; ``OUTPUT.unfinished.json``
-says how far that is whole and which command it belongs to. The same command again goes on from there, and
-at the end the file gets its name.
+source = QueryFile(Path("rows.csv"), None)
+plan = PredictionPlan(source, Path("answers.csv"), PredictionOptions())  # checks without a model
+Predictor(Answerer(Path("output/finetune")), plan).run()
 """
 
-import csv
-import json
-import os
 import re
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
 
 from tqdm import tqdm
 
-from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.inference.answer import Answer, Answerer, Query
-from omnina.inference.queries import InputRow, QueryFile
+from omnina.inference.answer_file import AnswerFile
+from omnina.inference.queries import InputRow, QueryFile, bad_row
+from omnina.inference.questions import unseen_warning
 
 ROWS_PER_WRITE = 256
-ANSWER_COLUMNS = ("answer", "probability", "note")
+NOTE, NOTE_BESIDE_ANOTHER = "note", "answer_note"
 ABSTAINED = "abstained"
+MOST_WARNINGS = 5
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,53 @@ class PredictionOptions:
         label_probabilities: a column for each label of the questions asked.
         min_probability: below it the answer is left empty, and the note says so.
         skip_bad_rows: note what is wrong with a row instead of stopping at it.
+        column_prefix: put before the names of the columns that are added.
     """
 
     question: str | None = None
     label_probabilities: bool = False
     min_probability: float = 0.0
     skip_bad_rows: bool = False
+    column_prefix: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_probability <= 1:
             raise UserError(f"--min_probability ({self.min_probability}) must be between 0 and 1.")
+
+
+class PredictionPlan:
+    """A command's input, output and options, checked against each other; knows no model.
+
+    Args:
+        source: the rows; read once, to the end.
+        output: the CSV to write.
+        options: what is written.
+
+    Raises UserError for an output that cannot be written, columns that would be there twice, or a row that
+    cannot be asked (unless skipped).
+    """
+
+    def __init__(self, source: QueryFile, output: Path, options: PredictionOptions) -> None:
+        self.source, self.options = source, options
+        self.output = AnswerFile(output)
+        self.check_columns([])
+        self.length = source.checked_length(options.skip_bad_rows)
+
+    def check_columns(self, labels: list[str]) -> None:
+        """UserError if a column that is added would have the name of one of the input's."""
+        taken = sorted(set(self.source.columns) & set(self.added_columns(labels)))
+        if taken:
+            raise UserError(
+                f"{self.source.path}: the column '{taken[0]}' would be written twice; rename it, or give "
+                "the added columns another name: --column_prefix model_"
+            )
+
+    def added_columns(self, labels: list[str]) -> list[str]:
+        """The answer's columns, then one for each label; a ``note`` of the user's own keeps its name."""
+        prefix = self.options.column_prefix
+        note = NOTE_BESIDE_ANOTHER if prefix + NOTE in self.source.columns else NOTE
+        names = ["answer", "probability", note, *(f"probability of {label}" for label in labels)]
+        return [prefix + name for name in names]
 
 
 class Predictor:
@@ -54,52 +91,40 @@ class Predictor:
 
     Args:
         answerer: the checkpoint at work.
-        source: the rows.
-        output: the CSV to write; must not exist.
-        options: what is written.
+        plan: what to answer, and where to.
 
-    Raises UserError for an output that exists or is no ``.csv``, or another command's unfinished one.
+    Raises UserError for columns of labels that the input has already.
     """
 
-    def __init__(
-        self, answerer: Answerer, source: QueryFile, output: Path, options: PredictionOptions
-    ) -> None:
-        self.answerer, self.source, self.output, self.options = answerer, source, output, options
-        self.unfinished = output.with_name(f"{output.name}.unfinished")
-        self.journal = output.with_name(f"{output.name}.unfinished.json")
-        if output.suffix != ".csv":
-            raise UserError(f"{output}: the output is a CSV; give it a name that ends in .csv.")
-        if output.exists():
-            raise UserError(f"{output}: this file exists; choose another --output, or remove it.")
-        taken = sorted(set(source.columns) & set(self._added_columns()))
-        if taken:
-            raise UserError(f"{source.path}: the column '{taken[0]}' would be written twice; rename it.")
+    def __init__(self, answerer: Answerer, plan: PredictionPlan) -> None:
+        self.answerer, self.plan = answerer, plan
+        self.source, self.output, self.options = plan.source, plan.output, plan.options
+        self.labels = self._labels()
+        self.warned: set[str] = set()
+        plan.check_columns(self.labels)
 
     def run(self) -> Counter[str]:
         """Write the output; returns how many rows were answered, and how many got which note."""
         stamp = self._stamp()
-        done, size, tally = self._progress(stamp)
-        mode = "r+" if done else "w"
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        with self.unfinished.open(mode, encoding="utf-8", newline="") as stream:
-            stream.truncate(size)
-            stream.seek(size)
-            writer = csv.writer(stream, lineterminator="\n")
-            if not done:
-                writer.writerow([*self.source.columns, *self._added_columns()])
-            with tqdm(initial=done, unit=" rows", desc="answering") as bar:
+        done, size, tally = self.output.progress(stamp)
+        columns = [*self.source.columns, *self.plan.added_columns(self.labels)]
+        bar = tqdm(total=self.plan.length, initial=done, unit=" rows", desc="answering")
+        try:
+            with bar, self.output.opened(size, columns) as answers:
                 for rows in _batched(islice(self.source.rows(), done, None)):
-                    for row, answer in zip(rows, self._answers(rows), strict=True):
-                        writer.writerow(self._cells(row, answer))
-                        tally.update(["rows", *map(_kind, answer.notes)])
-                    self._record(stream, stamp, tally)
+                    answered = list(zip(rows, self._answers(rows), strict=True))
+                    counts = Counter(_kind(note) for _, answer in answered for note in answer.notes)
+                    tally += counts + Counter(rows=len(rows))
+                    answers.append([self._cells(*pair) for pair in answered], stamp, tally)
                     bar.update(len(rows))
-        self.unfinished.rename(self.output)
-        self.journal.unlink(missing_ok=True)
+        except KeyboardInterrupt:
+            print(
+                f"\n{self.output.unfinished} keeps {tally['rows']} of {self.plan.length} rows; this goes on "
+                f"from there:\n  {shlex.join([Path(sys.executable).name, *sys.argv])}",
+                file=sys.stderr,
+            )
+            raise
         return tally
-
-    def _added_columns(self) -> list[str]:
-        return [*ANSWER_COLUMNS, *(f"probability of {label}" for label in self._labels())]
 
     def _labels(self) -> list[str]:
         """Every label that a column is wanted for, each once."""
@@ -115,11 +140,12 @@ class Predictor:
 
     def _answers(self, rows: list[InputRow]) -> list[Answer]:
         """An answer for each row; a bad one stops the run, or gets a note."""
+        self._warn_of_unseen(rows)
         answers: dict[int, Answer] = {}
         queries: dict[int, Query] = {}
         for place, row in enumerate(rows):
             try:
-                queries[place] = self._query(row)
+                queries[place] = Query(row.nucleotides(), row.question, row.number)
             except ValueError as error:
                 answers[place] = self._bad(row, str(error))
         answered = self.answerer.answer(list(queries.values()))
@@ -127,28 +153,30 @@ class Predictor:
             answers[place] = self._bad(rows[place], answer.refused) if answer.refused else answer
         return [self._with_abstention(answers[place]) for place in range(len(rows))]
 
-    def _query(self, row: InputRow) -> Query:
-        if not row.question.strip():
-            raise ValueError("the question is empty")
-        return Query(parse_cell(row.sequence), row.question)
+    def _warn_of_unseen(self, rows: list[InputRow]) -> None:
+        """Say once for each question that it is nearly one that training asked."""
+        for question in dict.fromkeys(row.question for row in rows):
+            if len(self.warned) >= MOST_WARNINGS or question in self.warned:
+                continue
+            warning = unseen_warning(question, self.answerer.questions)
+            if warning:
+                self.warned.add(question)
+                tqdm.write(warning, file=sys.stderr)
 
     def _bad(self, row: InputRow, reason: str) -> Answer:
         if not self.options.skip_bad_rows:
-            raise UserError(
-                f"{self.source.path}:{row.line}: {reason}. Mend the row, or add --bad_rows skip to note it "
-                "and go on."
-            )
+            raise bad_row(row, reason)
         return Answer("", 0.0, notes=(reason,))
 
     def _with_abstention(self, answer: Answer) -> Answer:
         if answer.text and answer.probability < self.options.min_probability:
-            return Answer("", answer.probability, answer.labels, notes=(ABSTAINED, *answer.notes))
+            return replace(answer, text="", notes=(ABSTAINED, *answer.notes))
         return answer
 
     def _cells(self, row: InputRow, answer: Answer) -> list[str]:
         labels = [
             "" if answer.labels is None or label not in answer.labels else f"{answer.labels[label]:.6g}"
-            for label in self._labels()
+            for label in self.labels
         ]
         return [*row.cells, answer.text, f"{answer.probability:.6g}", "; ".join(answer.notes), *labels]
 
@@ -165,27 +193,6 @@ class Predictor:
             "decoding": asdict(self.answerer.decoding),
             "options": asdict(self.options),
         }
-
-    def _progress(self, stamp: dict) -> tuple[int, int, Counter[str]]:
-        """Rows and bytes that an earlier call wrote, and its counts; zeros if there was none."""
-        if not (self.journal.is_file() and self.unfinished.is_file()):
-            return 0, 0, Counter()
-        journal = json.loads(self.journal.read_text(encoding="utf-8"))
-        if journal["stamp"] != stamp:
-            raise UserError(
-                f"{self.unfinished}: the unfinished output of another command, input or checkpoint; remove "
-                "it to begin anew, or choose another --output."
-            )
-        return journal["tally"]["rows"], journal["bytes"], Counter(journal["tally"])
-
-    def _record(self, stream: TextIO, stamp: dict, tally: Counter[str]) -> None:
-        """Make what is written so far safe, then say so: in this order a kill loses nothing."""
-        stream.flush()
-        os.fsync(stream.fileno())
-        journal = {"stamp": stamp, "bytes": os.fstat(stream.fileno()).st_size, "tally": tally}
-        beside = self.journal.with_suffix(".new")
-        beside.write_text(json.dumps(journal), encoding="utf-8")
-        beside.replace(self.journal)
 
 
 def _kind(note: str) -> str:

@@ -1,37 +1,52 @@
 """Files of sequences to answer: tables, or FASTA with one question for all."""
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
 
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
+from omnina.chunking import Nucleotides, parse_cell
+from omnina.corpus.readers.source import RECORD_SUFFIXES
+from omnina.corpus.readers.streams import COMPRESSIONS, opened_bytes
 from omnina.errors import UserError
-from omnina.table import expand_paths, read_rows
+from omnina.table import SUPPORTED, expand_paths, read_rows
 
-FASTA_SUFFIXES = (".fa", ".fna", ".fasta", ".fa.gz", ".fna.gz", ".fasta.gz")
+FASTA_SUFFIXES = RECORD_SUFFIXES["fasta"]
 FASTA_COLUMNS = ("id", "description", "sequence")
 
 
 @dataclass(frozen=True)
 class InputRow:
-    """A row as it stands in the file, and what is asked of it; ``line`` in FASTA is the record's number."""
+    """A row as it stands in the file, and what is asked of it.
 
-    line: int
+    Attributes:
+        number: of the row or record, from 0.
+        place: file and line, and in FASTA the record's name: for messages.
+        cells: as they stand in the file.
+        sequence, question: what is asked.
+    """
+
+    number: int
+    place: str
     cells: tuple[str, ...]
     sequence: str
     question: str
+
+    def nucleotides(self) -> Nucleotides:
+        """The sequence read; ValueError with the reason if the row cannot be asked."""
+        if not self.question.strip():
+            raise ValueError("the question is empty")
+        return parse_cell(self.sequence)
 
 
 class QueryFile:
     """A table with the column ``sequence`` and, unless one question is given for all, ``question``.
 
     Args:
-        path: ``.csv``, ``.tsv``, ``.fa``, ``.fna``, ``.fasta``, all of these also ``.gz``, or ``.parquet``.
+        path: ``.csv``, ``.tsv``, both also ``.gz``, ``.parquet``, or a FASTA file as the corpus reads them.
         question: asked of every row.
 
     Raises UserError for a file that is missing or malformed, a FASTA file without a question, or a table
@@ -42,8 +57,10 @@ class QueryFile:
         self.path, *others = expand_paths([str(path)])
         if others:
             raise UserError(f"{path}: names {len(others) + 1} files; answer one at a time.")
+        if question is not None and not question.strip():
+            raise UserError("--question is empty; write the question, or leave it out.")
         self.question = question
-        self.is_fasta = self.path.name.endswith(FASTA_SUFFIXES)
+        self.is_fasta = _is_fasta(self.path)
         if self.is_fasta and question is None:
             raise UserError(f"{path}: FASTA holds no questions; give one with --question.")
         if question is not None and "question" in self.columns:
@@ -61,29 +78,81 @@ class QueryFile:
         """Each row in order; one is in memory at a time."""
         return self._fasta_rows() if self.is_fasta else self._table_rows()
 
+    def checked_length(self, skip_bad_rows: bool) -> int:
+        """Read the file once and count its rows: seconds now for hours of answering a file that is broken.
+
+        Raises UserError for a malformed file, and for the first row that cannot be asked unless such rows
+        are skipped.
+        """
+        row = None
+        for row in self.rows():
+            try:
+                row.nucleotides()
+            except ValueError as error:
+                if not skip_bad_rows:
+                    raise bad_row(row, str(error)) from error
+        assert row is not None, "a file without rows is refused by its reader"
+        return row.number + 1
+
     @property
     def _required(self) -> list[str]:
         return ["sequence"] if self.question is not None else ["sequence", "question"]
 
     def _table_rows(self) -> Iterator[InputRow]:
-        for line, cells in read_rows(self.path, required=self._required):
+        for number, (line, cells) in enumerate(read_rows(self.path, required=self._required)):
             question = cells["question"] if self.question is None else self.question
-            yield InputRow(line, tuple(cells.values()), cells["sequence"], question)
+            yield InputRow(number, f"{self.path}:{line}", tuple(cells.values()), cells["sequence"], question)
 
     def _fasta_rows(self) -> Iterator[InputRow]:
-        number = 0
-        try:
-            with _opened(self.path) as stream:
-                for number, (title, sequence) in enumerate(SimpleFastaParser(stream), 1):
-                    name, description = (*title.split(maxsplit=1), "", "")[:2]  # spaces or tabs
-                    yield InputRow(number, (name, description, sequence), sequence, self.question)
-        except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise UserError(
-                f"{self.path}: cannot be read after record {number} ({error}); make or fetch it again."
-            ) from error
-        if not number:
-            raise UserError(f"{self.path}: there is no FASTA record (a line that starts with '>') in it.")
+        headers: list[int] = []
+        with opened_bytes(self.path) as stream:
+            records = SimpleFastaParser(_noted_lines(self.path, stream, headers))
+            for number, (title, sequence) in enumerate(records):
+                name, description = (*title.split(maxsplit=1), "", "")[:2]  # spaces or tabs
+                place = f"{self.path}:{headers.pop(0)}: record '{name}'"
+                yield InputRow(number, place, (name, description, sequence), sequence, self.question)
 
 
-def _opened(path: Path) -> TextIO:
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+def bad_row(row: InputRow, reason: str) -> UserError:
+    """The error for a row that cannot be answered."""
+    return UserError(f"{row.place}: {reason}. Mend the row, or add --bad_rows skip to note it and go on.")
+
+
+def _is_fasta(path: Path) -> bool:
+    """Whether the name says so; UserError if it says nothing that is known."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    kind = suffixes[-1] if suffixes else ""
+    if kind not in (*FASTA_SUFFIXES, ".csv", ".tsv", ".parquet"):
+        raise UserError(
+            f"{path}: its name does not say what it holds; supported are {SUPPORTED}, and FASTA as "
+            f"{', '.join(FASTA_SUFFIXES)}, each also with {', '.join(COMPRESSIONS)}."
+        )
+    return kind in FASTA_SUFFIXES
+
+
+def _noted_lines(path: Path, stream: object, headers: list[int]) -> Iterator[str]:
+    """The lines of a FASTA file; the number of each header's line is appended to ``headers``.
+
+    Raises UserError for text before the first header, a byte that is not UTF-8, or no header at all.
+    """
+    number, found = 0, False
+    try:
+        for number, line in enumerate(TextIOWrapper(stream, encoding="utf-8-sig"), 1):
+            if line.startswith(">"):
+                headers.append(number)
+                found = True
+            elif line.strip() and not found:
+                raise UserError(
+                    f"{path}:{number}: this line stands before the first FASTA record (a line that starts "
+                    "with '>'); add the record's header, or remove the line."
+                )
+            yield line
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path}:{number + 1}: byte 0x{error.object[error.start]:02x} about here is not text; a "
+            f"compressed file's name ends in {', '.join(COMPRESSIONS)}, any other is UTF-8."
+        ) from error
+    if not found:
+        raise UserError(f"{path}: there is no FASTA record (a line that starts with '>') in it.")

@@ -1,7 +1,9 @@
 """What a fine-tuned checkpoint may be asked: ``questions.json`` beside its weights."""
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from omnina.errors import UserError
 from omnina.inference.scoring import normalised
 
 QUESTIONS_FILE = "questions.json"
+NEARLY = 0.9  # of difflib's ratio, case, white space and punctuation aside
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 
 
@@ -68,7 +71,41 @@ def questions_of(
                 f"label_sets of '{question}' leave out '{missing[0]}', which training rows answer; add it."
             )
         found[question] = Question(None if labels is None else sorted(labels))
+        for one, other in _labels_alike(labels or ()):
+            print(
+                f"warning: {question!r} has the answers {one!r} and {other!r}, which differ in case or white "
+                "space alone; the model learns them as two. If they are one, write it in one way."
+            )
     return found
+
+
+def nearest_question(asked: str, known: Iterable[str]) -> str | None:
+    """The known question that is nearly the one asked, or None; both the same is none."""
+    plain = {_plain(question): question for question in known}
+    close = difflib.get_close_matches(_plain(asked), plain, n=1, cutoff=NEARLY)
+    return plain[close[0]] if close and plain[close[0]] != asked else None
+
+
+def unseen_warning(asked: str, known: Collection[str]) -> str | None:
+    """A sentence for a question that training did not ask but nearly did; None for any other."""
+    nearest = None if asked in known else nearest_question(asked, known)
+    if nearest is None:
+        return None
+    return (
+        f"warning: training did not ask {asked!r}, so that it is answered in free text. Did you mean "
+        f"{nearest!r}? A question's labels are used if it is written as in training, to the letter."
+    )
+
+
+def _labels_alike(labels: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of labels that are one but for case and white space."""
+    seen: dict[str, str] = {}
+    pairs = [(seen.setdefault(" ".join(label.casefold().split()), label), label) for label in sorted(labels)]
+    return [(first, label) for first, label in pairs if first != label]
+
+
+def _plain(question: str) -> str:
+    return " ".join(re.findall(r"\w+", question.casefold()))
 
 
 def fit_temperature(log_probabilities: Sequence[np.ndarray], gold: Sequence[int]) -> float:

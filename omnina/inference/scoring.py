@@ -10,19 +10,25 @@ Prompts are read first, end to end, and what the layers saw of them is kept; tha
 every first token. Then the tree of labels is read behind its prompt. A label cannot be likelier than its
 first token, so a caller who only wants the likeliest ones may leave out branches that together could not
 matter: ``negligible`` bounds by how much the kept labels' probabilities can be off. Nothing is padded but
-in attention, no prompt is computed twice, and a row's neighbours do not matter.
+in attention, no prompt is computed twice, what all prompts begin with is computed once, and a row's
+neighbours do not matter. A tree of more than NODES tokens is read in parts, so that memory does not grow with
+the square of the labels' number.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from omnina.attention import Attend
+from omnina.attention import Attend, Grid, common_prefix
 from omnina.inference.branches import KeptPrompts, NodeAttention
 from omnina.inference.label_tree import LabelTree, TreePart
+
+NEGLIGIBLE = 1e-6  # of a probability: what float32 resolves after a few hundred sums
+NODES = 1024  # of a tree in one forward pass: each sees its prompt and its way, a mask of (NODES, P + NODES)
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class ScoredRow:
     temperature: float = 1.0
 
     def __len__(self) -> int:
-        return len(self.prompt) + len(self.tree)
+        return len(self.prompt) + min(len(self.tree), NODES)
 
 
 @torch.no_grad()
@@ -51,7 +57,7 @@ def label_log_probabilities(
 
     Args:
         model: an OmniNAForCausalLM, or one that passes its arguments on (DDP, FSDP, PEFT).
-        rows: one forward pass holds all prompts, another all labels.
+        rows: one forward pass holds all prompts, another all labels (NODES tokens of them a row).
         device: the model's.
         negligible: labels may be left out, as -inf, if together they change no label's normalised
             probability by more than this.
@@ -125,17 +131,25 @@ class _Reader:
 
     def __init__(self, model: torch.nn.Module, scores: list[_RowScores], device: torch.device) -> None:
         self.model, self.scores, self.device = model, scores, device
-        self.prompts = KeptPrompts([len(row.row.prompt) for row in scores], device)
+        prompts = [known.row.prompt for known in scores]
+        shared = common_prefix(prompts, min(map(len, prompts)) - 1)
+        self.from_positions = [0, *[shared] * (len(prompts) - 1)]  # what all begin with is read once
+        own_lengths = np.array([len(prompt) for prompt in prompts]) - self.from_positions
+        self.prompts = KeptPrompts(own_lengths, device, shared)
 
     def read_prompts(self) -> None:
         """Score every row's first edges."""
-        lengths = self.prompts.lengths
         trees = [known.row.tree for known in self.scores]
+        rows = list(zip((known.row.prompt for known in self.scores), self.from_positions, strict=True))
+        ids = [prompt[first:] for prompt, first in rows]
         nats = self._forward(
-            ids=[known.row.prompt for known in self.scores],
-            positions=[np.arange(length) for length in lengths],
+            ids=ids,
+            positions=[np.arange(first, len(prompt)) for prompt, first in rows],
             attend=self.prompts,
-            places=np.repeat(np.cumsum(lengths) - 1, [len(tree.first_edges) for tree in trees]),
+            grid=self.prompts.grid,
+            places=np.repeat(
+                np.cumsum([len(own) for own in ids]) - 1, [len(tree.first_edges) for tree in trees]
+            ),
             tokens=[tree.edge_tokens[tree.first_edges] for tree in trees],
         )
         for known, tree, of_row in zip(self.scores, trees, nats, strict=True):
@@ -143,9 +157,10 @@ class _Reader:
 
     def read_branches(self, wanted: list[np.ndarray]) -> None:
         """Score the edges behind the wanted branches' first ones; (branches,) bool for each row."""
-        parts = [known.row.tree.part(of_row) for known, of_row in zip(self.scores, wanted, strict=True)]
-        places = [place for place, part in enumerate(parts) if len(part.nodes)]
-        if places:
+        trees = [known.row.tree for known in self.scores]
+        of_rows = [tree.parts(of_row, NODES) for tree, of_row in zip(trees, wanted, strict=True)]
+        for parts in zip_longest(*of_rows):
+            places = [place for place, part in enumerate(parts) if part is not None]
             nats = self._read_parts(places, [parts[place] for place in places])
             for place, of_row in zip(places, nats, strict=True):
                 self.scores[place].edges[parts[place].edges] = of_row
@@ -177,6 +192,7 @@ class _Reader:
         attend: Attend,
         places: np.ndarray,
         tokens: list[np.ndarray],
+        grid: Grid | None = None,
     ) -> list[np.ndarray]:
         """Log-probability of each of a row's tokens at their places in the batch; one array a row."""
         lengths = [len(of_row) for of_row in ids]
@@ -189,6 +205,7 @@ class _Reader:
             max_length_q=max(lengths),
             max_length_k=max(lengths),
             attend=attend,
+            grid=grid,
             scored=(
                 torch.from_numpy(places).to(self.device),
                 torch.from_numpy(np.concatenate(tokens)).to(self.device),

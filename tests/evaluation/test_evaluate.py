@@ -2,6 +2,7 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from tables import write_table
@@ -9,7 +10,16 @@ from tables import write_table
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.evaluation import evaluate as module
-from omnina.evaluation.evaluate import AskedRow, answer_rows, evaluate, read_asked_rows, write_evaluation
+from omnina.evaluation.evaluate import (
+    AskedRow,
+    answer_rows,
+    check_folder,
+    evaluate,
+    read_asked_rows,
+    write_evaluation,
+)
+from omnina.evaluation.metrics import Scored
+from omnina.evaluation.plots import plot_question
 from omnina.evaluation.run import EVALUATION_FOLDER, is_evaluated
 from omnina.inference.answer import Answer
 from omnina.inference.questions import Question
@@ -92,6 +102,9 @@ def test_a_table_of_bad_rows_alone_is_refused(tmp_path):
 class Refusing:
     """An Answerer without room for sequences of many bases."""
 
+    def __init__(self):
+        self.questions = {ASKED: Question(["no", "yes"])}
+
     def answer(self, queries):
         return [Answer("yes", 1.0, refused="no room" if q.nucleotides.bases > 4 else "") for q in queries]
 
@@ -104,3 +117,26 @@ def test_rows_that_leave_no_room_for_an_answer_follow_the_policy(capsys):
     assert left == [rows[0], rows[2]]
     assert len(answers) == 2
     assert "1 bad rows left out" in capsys.readouterr().out
+
+
+def test_questions_with_like_names_keep_their_own_plots(tmp_path):
+    found = found_for(["yes", "no"])
+    for question in ("Is it a gene", "is it: a gene!", "?!"):
+        found.scored[question] = found.scored[ASKED]
+    write_evaluation(found, tmp_path, [])
+    assert len(list(tmp_path.glob("*_confusion.png"))) == 4
+
+
+@pytest.mark.parametrize("name", ["costs $5 $6 $", "a very long name " * 20])
+def test_many_classes_with_odd_names_are_plotted_within_bounds(tmp_path, name):
+    labels = [f"{name} {place}" for place in range(300)]
+    scored = Scored(labels, labels, np.eye(300))
+    plot_question(scored, f"{name}?", tmp_path, "odd", {})
+    height, width, _ = plt.imread(tmp_path / "odd_confusion.png").shape
+    assert max(height, width) < 2500
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="choose another --output"):
+        check_folder(tmp_path / "file" / "evaluation")

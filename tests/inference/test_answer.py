@@ -164,7 +164,35 @@ def test_a_tokenizer_of_the_same_size_with_other_pieces(checkpoint, tmp_path):
         Answerer(folder)
 
 
-@pytest.mark.parametrize("wrong", [{"max_new_tokens": 0}, {"beams": 0}, {"temperature": 0.0}, {"top_p": 2.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"max_new_tokens": 0},
+        {"beams": 0},
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"top_p": 2.0},
+        {"sample": True, "beams": 2},
+        {"seed": -1},
+    ],
+)
 def test_decoding_that_cannot_work(wrong):
     with pytest.raises(UserError, match="must be"):
         Decoding(**wrong)
+
+
+def test_sampled_tokens_come_as_often_as_they_are_likely():
+    scores = torch.tensor([[0.0, 1.0, 2.0, -1.0]]).log_softmax(-1)
+    processors = Decoding(sample=True, temperature=0.7).processors([3])
+    drawn = [int(processors(torch.zeros(1, 1), scores).argmax()) for _ in range(4000)]
+    expected = (scores[0] / 0.7).softmax(-1).numpy()
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 4000, expected, atol=0.03)
+
+
+def test_each_draw_of_a_row_is_another():
+    answers = [
+        [int(Decoding(sample=True, seed=seed).processors([draw])(None, torch.zeros(1, 50)).argmax())]
+        for seed in range(3)
+        for draw in range(3)
+    ]
+    assert len(set(map(tuple, answers))) > 5

@@ -8,6 +8,7 @@ from omnina.inference.questions import (
     Questions,
     fit_temperature,
     load_questions,
+    nearest_question,
     questions_of,
     save_questions,
 )
@@ -62,3 +63,19 @@ def test_a_broken_file_is_an_error(tmp_path, text):
     (tmp_path / QUESTIONS_FILE).write_text(text)
     with pytest.raises(UserError, match="fine-tune again"):
         load_questions(tmp_path)
+
+
+def test_labels_that_differ_in_case_or_white_space_alone_are_told(capsys):
+    found = questions_of({"a?": {"Yes": 3, "yes ": 1, "no": 2}}, {})
+    assert found["a?"].labels == ["Yes", "no", "yes "]
+    told = capsys.readouterr().out
+    assert "'a?' has the answers 'Yes' and 'yes '" in told
+    assert told.count("warning") == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest"),
+    [("WHICH  colour", "Which colour?"), ("Which color?", "Which colour?"), ("Why?", None)],
+)
+def test_the_nearest_known_question(asked, nearest):
+    assert nearest_question(asked, ["Which colour?", "Is it red?"]) == nearest

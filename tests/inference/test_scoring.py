@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import LlamaForCausalLM
 
+from omnina.inference import scoring
 from omnina.inference.label_tree import PROMPT_NODE, LabelTree
 from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
 
@@ -50,7 +52,8 @@ def test_shared_beginnings_are_one_node():
     tree = LabelTree.of([[5, 6, END], [5, 7, END], [5, END]])
     assert tree.tokens.tolist() == [5, 6, 7]
     assert tree.depths.tolist() == [0, 1, 1]
-    assert tree.sees.tolist() == [[True, False, False], [True, True, False], [True, False, True]]
+    (part,) = tree.parts(np.ones(1, dtype=bool), 3)
+    assert part.sees.tolist() == [[True, False, False], [True, True, False], [True, False, True]]
     assert tree.edge_parents.tolist() == [PROMPT_NODE, 0, 1, 0, 2, 0]
     assert tree.edge_tokens.tolist() == [5, 6, END, 7, END, END]
     assert tree.label_edges == ((0, 1, 2), (0, 3, 4), (0, 5))
@@ -67,6 +70,50 @@ def test_every_label_is_the_tokens_on_its_way(labels):
         for before, after in pairwise(edges):
             assert tree.tokens[tree.edge_parents[after]] == tree.edge_tokens[before]
     assert len(tree) == len({tuple(label[:n]) for label in labels for n in range(1, len(label) + 1)})
+
+
+@given(
+    st.lists(st.lists(st.integers(3, 5), min_size=1, max_size=6), min_size=1, max_size=25, unique_by=tuple),
+    st.integers(1, 9),
+)
+def test_parts_hold_every_edge_once_and_each_node_sees_its_own_way(labels, most_nodes):
+    tree = LabelTree.of([[*label, END] for label in labels])
+    parts = list(tree.parts(np.ones(len(tree.first_edges), dtype=bool), most_nodes))
+    edges = [*tree.first_edges, *(edge for part in parts for edge in part.edges)]
+    assert sorted(edges) == list(range(len(tree.edge_tokens)))
+    for part in parts:
+        assert len(part.nodes) <= max(most_nodes, 1 + tree.depths[part.nodes].max())
+        ways = {tuple(label[:n]) for label in labels for n in range(1, len(label) + 1)}
+        seen = [tuple(tree.tokens[part.nodes[row]].tolist()) for row in part.sees]
+        assert set(seen) <= ways
+        assert [len(way) - 1 for way in seen] == tree.depths[part.nodes].tolist()
+        assert (part.nodes[part.edge_parents] == tree.edge_parents[part.edges]).all()
+
+
+def test_a_tree_read_in_parts_scores_as_llama_does(small_model, llama, monkeypatch):
+    monkeypatch.setattr(scoring, "NODES", 3)
+    rows = [
+        ScoredRow(prompt, LabelTree.of(labels))
+        for prompt, labels in zip(prompts(3, 17, 9), (LABELS, LABELS[:2], LABELS[2:]), strict=True)
+    ]
+    found = label_log_probabilities(small_model.eval(), rows, CPU)
+    for row, labels, scores in zip(rows, (LABELS, LABELS[:2], LABELS[2:]), found, strict=True):
+        np.testing.assert_allclose(scores, brute_force(llama, row.prompt, labels), atol=1e-5)
+
+
+def test_thousands_of_labels_that_begin_alike_take_bounded_memory(small_model, llama):
+    generator = np.random.default_rng(0)
+    labels = [[7, *map(int, ids), END] for ids in np.unique(generator.integers(3, 95, (5000, 5)), axis=0)]
+    tree, prompt = LabelTree.of(labels), prompts(9)[0]
+    assert len(tree) > 15_000
+    tracemalloc.start()
+    (scores,) = label_log_probabilities(small_model.eval(), [ScoredRow(prompt, tree)], CPU)
+    peak = tracemalloc.get_traced_memory()[1]  # of numpy: masks among it
+    tracemalloc.stop()
+    assert peak < 60e6 < len(tree) ** 2 / 4  # a quarter of one mask of all nodes
+    some = generator.choice(len(labels), 20, replace=False)
+    expected = brute_force(llama, prompt, [labels[place] for place in some])
+    np.testing.assert_allclose(scores[some], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("labels", [[], [[]], [[5, END], [5, END]]])
