@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 IUPAC = "ACGTURYSWKMBDHVN"
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
+_IUPAC_BYTES = IUPAC.encode()
 _NOT_IUPAC = re.compile(f"[^{IUPAC}]")
 _LABELLED = re.compile(r"[^\W\d]\w*:\S*(?:\s+[^\W\d]\w*:\S*)*")
 _LINE_BREAKS = re.compile(r"\s*[\r\n]\s*")
@@ -82,8 +83,9 @@ def parse_cell(cell: str) -> Nucleotides:
     cell = cell.strip()
     if not cell:
         raise ValueError("the sequence is empty")
-    if not _LABELLED.fullmatch(cell):
-        bases, uracils = _checked_bases(_LINE_BREAKS.sub("", cell), "")
+    if ":" not in cell or not _LABELLED.fullmatch(cell):
+        whole = _LINE_BREAKS.sub("", cell) if "\n" in cell or "\r" in cell else cell
+        bases, uracils = _checked_bases(whole, "")
         return Nucleotides((("", bases),), uracils)
     parts, converted = [], 0
     for labelled in cell.split():
@@ -136,8 +138,9 @@ def _checked_bases(letters: str, label: str) -> tuple[str, int]:
     if not letters:
         raise ValueError(f"{name} is empty")
     bases = letters.upper()
-    wrong = _NOT_IUPAC.search(bases)
-    if wrong:
+    # the regular expression takes thirty times as long to find that there is nothing to find
+    if not bases.isascii() or bases.encode().translate(None, _IUPAC_BYTES):
+        wrong = _NOT_IUPAC.search(bases)
         found = letters[wrong.start()] if len(letters) == len(bases) else wrong.group()
         raise ValueError(
             f"{name} has {found!r} at base {wrong.start() + 1}, which is not a nucleotide code ({IUPAC})"

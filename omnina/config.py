@@ -77,6 +77,13 @@ class RunSettings:
     compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
     workers: int | None = field(default=None, metadata={"help": "tokenising processes; by size if unset"})
     cache_dir: str = field(default="output/cache", metadata={"help": "where token ids are kept"})
+    local_cache_dir: str | None = field(
+        default=None, metadata={"help": "local disk for copies of a cache_dir that is shared; none if unset"}
+    )
+    local_cache_gb: float = field(
+        default=100.0,
+        metadata={"help": "GB (10^9 bytes) that local copies take at most on each machine"},
+    )
 
     def __post_init__(self) -> None:
         if (self.model_config is None) == (self.checkpoint is None):
@@ -88,6 +95,8 @@ class RunSettings:
                 f"tokens_per_device ({self.tokens_per_device}) must be at least max_length "
                 f"({self.max_length}): one document must fit one forward pass."
             )
+        if self.local_cache_gb <= 0:
+            raise UserError(f"local_cache_gb ({self.local_cache_gb}) must be above 0.")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout ({self.dropout}) must be at least 0 and below 1; 0.1 is usual.")
 

@@ -1,33 +1,39 @@
 """Tables -> checked rows -> windows -> prompts -> token ids on disk, built once and cached by content.
 
-The cache holds an Arrow file (``input_ids`` as uint16, 2 bytes a token) read through memory mapping, the
-rows' lengths, and the counts. Its name is a hash of the tables, the tokenizer, the prompt and every
-setting, so a change of any of them builds anew and nothing else does. Rows are tokenised by worker
-processes that load the tokenizer alone; their results are written in the tables' order.
+The cache holds shards of token ids (``omnina/shard_writer.py``), and for each table set the documents'
+lengths, bases and sources, memory-mapped, and the counts. Names are hashes of the tables, the tokenizer, the
+prompt and every setting, so a change of any of them builds anew what it touches and nothing else does.
+
+    cache_dir/shards/NAME/     rows.arrow, record.json, rejected_rows.csv      one shard, see shard_plan.py
+    cache_dir/NAME/            contents.json, lengths.npy, bases.npy, source_ids.npy, rejected_rows.csv
+    cache_dir/digests.json     the tables' sha256, see table_digests.py
 """
 
-import fcntl
-import hashlib
 import json
 import os
-import shutil
+import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset
 
+from omnina import shard_plan
 from omnina.chunking import filter_reason, parse_cell
-from omnina.dataset_writer import CONTENTS_FILE, Counts, DatasetWriter
 from omnina.errors import UserError
-from omnina.rows import DataSettings, encode_records, read_records, source_of
+from omnina.file_lock import locked
+from omnina.row_counts import Counts
+from omnina.rows import DataSettings, RowEncoder, read_records, source_of
+from omnina.shard_building import ShardBuilder, build_shards, runner
+from omnina.shard_merging import CONTENTS_FILE, merge_shards
+from omnina.shard_writer import ROWS_FILE
 from omnina.table import expand_paths
+from omnina.table_digests import Table, content_digest, content_name, digested_tables
+from omnina.token_shards import OpenFile, TokenShards, open_in_place
 
-FORMAT_VERSION = 2
-BYTES_PER_WORKER = 64_000_000  # a worker takes a second to start: smaller tables are not worth one
+FORMAT_VERSION = 3
+SHARD_FOLDER = "shards"
 
 
 @dataclass
@@ -40,7 +46,9 @@ class TokenizedData:
         counts: what became of the rows.
         sources: names that the column ``source`` indexes.
         documents_by_file: how many documents came from each table, in the order of the documents.
+        documents_by_shard: and from each shard.
         answers: how often each answer was given to each question; None where they are free text.
+        open_file: opens a shard, or a copy of it.
     """
 
     folder: Path
@@ -48,37 +56,44 @@ class TokenizedData:
     counts: Counts
     sources: list[str]
     documents_by_file: dict[str, int]
+    documents_by_shard: dict[str, int]
     answers: dict[str, dict[str, int] | None]
+    open_file: OpenFile = open_in_place
 
     @cached_property
-    def rows(self) -> Dataset:
-        """The memory-mapped rows; values as numpy arrays."""
-        return Dataset.from_file(str(self.folder / "rows.arrow")).with_format("numpy")
+    def shards(self) -> TokenShards:
+        """The memory-mapped documents."""
+        folder = self.folder.parent / SHARD_FOLDER
+        files = [folder / name / ROWS_FILE for name in self.documents_by_shard]
+        return TokenShards(files, list(self.documents_by_shard.values()), self.open_file)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """(documents,) tokens of each."""
-        return np.load(self.folder / "lengths.npy")
+        """(documents,) int32 tokens of each, memory-mapped."""
+        return self._column("lengths")
 
     @cached_property
     def bases(self) -> np.ndarray:
-        """(documents,) bases of each."""
-        return np.load(self.folder / "bases.npy")
+        """(documents,) int32 bases of each, memory-mapped."""
+        return self._column("bases")
 
     @cached_property
     def source_ids(self) -> np.ndarray:
-        """(documents,) place of each one's source in ``sources``."""
-        return np.load(self.folder / "source_ids.npy")
+        """(documents,) int32 place of each one's source in ``sources``, memory-mapped."""
+        return self._column("source_ids")
+
+    def _column(self, name: str) -> np.ndarray:
+        return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> dict:
-        return self.rows[int(index)]
+        return self.shards[int(index)] | {"source": int(self.source_ids[index])}
 
     def __getitems__(self, indices: list[int]) -> list[dict]:
         """Rows of one batch; an empty batch is allowed (a process that has nothing to do)."""
-        return [self.rows[int(index)] for index in indices]
+        return [self[index] for index in indices]
 
 
 def load_data(
@@ -90,10 +105,12 @@ def load_data(
     *,
     cache_dir: Path,
     workers: int | None = None,
+    open_file: OpenFile = open_in_place,
 ) -> TokenizedData:
     """The rows of tables as token ids, from the cache or built now.
 
-    One process builds while others that ask for the same wait at a file lock.
+    On each machine one process builds while others that ask for the same wait at a file lock; machines that
+    share the folder share the work.
 
     Args:
         inputs: a path, several, or globs; ``.csv``, ``.tsv``, ``.csv.gz``, ``.tsv.gz``, ``.parquet``.
@@ -101,82 +118,69 @@ def load_data(
         bos_id, eos_id: ids around every document.
         settings: what decides the ids.
         cache_dir: where caches lie.
-        workers: tokenising processes; None: one per 64 MB of tables, at most one per core.
+        workers: tokenising processes; None: one per shard (64 MB of tables), at most one per core.
+        open_file: how rows are read: ``LocalCopies.open`` where ``cache_dir`` is far away.
 
     Raises:
         UserError: for an unreadable table, a bad row under ``bad_rows: stop``, a prompt that does not fit,
             or tables of which no row is left.
     """
     paths = expand_paths(inputs)
-    tokenizer_json = tokenizer_file.read_text(encoding="utf-8")
-    data_hash = _digest([_file_digest(path) for path in paths])
-    names = [str(path) for path in paths]  # they name sources and bad rows
-    ids = [_digest(tokenizer_json), bos_id, eos_id]
-    key = _digest([FORMAT_VERSION, data_hash, names, ids, asdict(settings), asdict(settings.prompt)])
-    folder = cache_dir / key[:20]
-    encoder = (tokenizer_json, bos_id, eos_id, settings)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    with _locked(cache_dir / f"{folder.name}.lock"):
-        if not folder.is_dir():
-            _build(paths, encoder, folder, _worker_count(paths, workers))
+    tables = digested_tables(paths, cache_dir)
+    tokenizer_json = tokenizer_file.read_text(encoding="utf-8")
+    data_hash = content_digest([table.sha256 for table in tables])
+    names = [str(path) for path in paths]  # they name sources and bad rows
+    ids = [content_digest(tokenizer_json), bos_id, eos_id, asdict(settings), asdict(settings.prompt)]
+    folder = cache_dir / content_name([FORMAT_VERSION, data_hash, names, *ids])
+    if not folder.is_dir():
+        encoder = (tokenizer_json, bos_id, eos_id, settings)
+        try:
+            _build(tables, encoder, [FORMAT_VERSION, *ids], folder, workers)
+        except ValueError as error:
+            raise UserError(str(error)) from error
     contents = json.loads((folder / CONTENTS_FILE).read_text(encoding="utf-8"))
     counts = Counts.from_json(contents.pop("counts"))
-    return TokenizedData(folder, data_hash, counts, **contents)
+    return TokenizedData(folder, data_hash, counts, **contents, open_file=open_file)
 
 
 def read_sources(inputs: str | list[str], settings: DataSettings) -> Iterator[tuple[str, str]]:
     """(source, bases) of every sequence that ``load_data`` uses, windows undone, U as T."""
-    for record in read_records(expand_paths(inputs), settings.columns):
-        try:
-            nucleotides = parse_cell(record.cells["sequence"])
-        except ValueError:
-            if settings.bad_rows == "skip":
-                continue  # counted and listed when the cache was built
-            raise
-        if settings.rules is None or filter_reason(nucleotides, settings.rules) is None:
-            for _, bases in nucleotides.parts:
-                yield source_of(record, settings), bases
+    for path in expand_paths(inputs):
+        for record in read_records(path, settings.columns):
+            try:
+                nucleotides = parse_cell(record.cells["sequence"])
+            except ValueError:
+                if settings.bad_rows == "skip":
+                    continue  # counted and listed when the cache was built
+                raise
+            if settings.rules is None or filter_reason(nucleotides, settings.rules) is None:
+                for _, bases in nucleotides.parts:
+                    yield source_of(record, settings), bases
 
 
-def _build(paths: list[Path], encoder: tuple, folder: Path, workers: int) -> None:
-    """Write a cache beside its place and move it there whole."""
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
+def _build(tables: list[Table], encoder: tuple, decisive: list, folder: Path, workers: int | None) -> None:
+    """Write the shards that are missing, and what is known of them together."""
+    RowEncoder(*encoder)  # a prompt that does not fit is found here, not in the workers
     settings: DataSettings = encoder[-1]
-    try:
-        with DatasetWriter(unfinished, settings) as writer:
-            records = read_records(paths, settings.columns)
-            for batch, outcomes in encode_records(records, encoder, workers):
-                for record, outcome in zip(batch, outcomes, strict=True):
-                    writer.add(record, outcome)
-            writer.finish(paths)
-    except ValueError as error:
-        shutil.rmtree(unfinished)
-        raise UserError(str(error)) from error
-    unfinished.rename(folder)
+    shard_folder = folder.parent / SHARD_FOLDER
+    shard_folder.mkdir(exist_ok=True)
+    builder = ShardBuilder(shard_folder, encoder)
+    with locked(folder.parent / f"{folder.name}.{platform.node()}.lock"):
+        if folder.is_dir():
+            return
+        with runner(_worker_count(tables, workers)) as run:
+            shards = shard_plan.plan_shards(tables, decisive, run, shard_plan.SHARD_BYTES)
+            build_shards(builder, shards, run)
+    with locked(folder.parent / f"{folder.name}.lock"):
+        if not folder.is_dir():
+            files = [str(table.path) for table in tables]
+            merge_shards(shard_folder, [shard.name for shard in shards], files, settings, folder)
 
 
-def _worker_count(paths: list[Path], wanted: int | None) -> int:
+def _worker_count(tables: list[Table], wanted: int | None) -> int:
     """Processes beside this one; 0 tokenises here."""
     if wanted is not None:
-        return 0 if wanted <= 1 else wanted
-    size = sum(path.stat().st_size for path in paths)
-    useful = min(size // BYTES_PER_WORKER, len(os.sched_getaffinity(0)))
-    return useful if useful > 1 else 0
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+        return wanted
+    size = sum(table.path.stat().st_size for table in tables)
+    return min(size // shard_plan.SHARD_BYTES, len(os.sched_getaffinity(0)))

@@ -13,7 +13,9 @@ import numpy as np
 def row_copies(
     rows_by_table: Sequence[int], weights: Sequence[float], temperature: float, seed: int
 ) -> np.ndarray | None:
-    """Row ids of an epoch, (copies,) int64, a row as often as it comes up; None if that is once for all.
+    """Row ids of an epoch, (copies,), a row as often as it comes up; None if that is once for all.
+
+    int32, 4 bytes a copy, up to 2**31 rows; int64 beyond.
 
     Args:
         rows_by_table: number of rows of each table, in the order of the row ids.
@@ -34,15 +36,17 @@ def row_copies(
         return None
     generator = np.random.default_rng(seed)
     starts = np.cumsum([0, *rows_by_table[:-1]])
+    kind = np.int32 if sum(rows_by_table) <= np.iinfo(np.int32).max else np.int64
     tables = [
-        start + _repeated(rows, often, generator)
+        _repeated(rows, often, generator, kind) + kind(start)
         for start, rows, often in zip(starts, rows_by_table, repeats, strict=True)
     ]
     return np.concatenate(tables)
 
 
-def _repeated(rows: int, often: float, generator: np.random.Generator) -> np.ndarray:
+def _repeated(rows: int, often: float, generator: np.random.Generator, kind: type) -> np.ndarray:
     """0..rows, each floor(often) times, and a random part of them once more."""
     whole = int(often)
-    more = generator.permutation(rows)[: round((often - whole) * rows)]
-    return np.sort(np.concatenate([np.tile(np.arange(rows), whole), more]))
+    times = np.full(rows, whole, dtype=np.int32)
+    times[generator.permutation(rows)[: round((often - whole) * rows)]] += 1
+    return np.repeat(np.arange(rows, dtype=kind), times)

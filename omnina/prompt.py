@@ -11,12 +11,13 @@ BOS and EOS are added by id: nothing that a cell holds can become a special toke
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from omnina.chunking import Nucleotides
+from omnina.text_encoding import EncodedText, LibraryEncoder, TextEncoder
 
 
 @dataclass(frozen=True)
@@ -104,17 +105,26 @@ class PromptEncoder:
         bos_id, eos_id: put before the prompt and after the answer.
         max_length: the longest document, in tokens. What is over is cut off the end of the (longest)
             sequence; the question and the answer are never shortened.
+        text_encoder: makes what encodes texts with the tokenizer's ids.
 
     Raises ValueError if not even an empty row fits.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, prompt: Prompt, *, bos_id: int, eos_id: int, max_length: int
+        self,
+        tokenizer: Tokenizer,
+        prompt: Prompt,
+        *,
+        bos_id: int,
+        eos_id: int,
+        max_length: int,
+        text_encoder: Callable[[Tokenizer], TextEncoder] = LibraryEncoder,
     ) -> None:
         self.prompt = prompt
         self.bos_id, self.eos_id, self.max_length = bos_id, eos_id, max_length
-        self._prompt_tokenizer = _without_specials(tokenizer)
-        self._answer_tokenizer = _without_dummy_prefix(self._prompt_tokenizer)
+        plain = _without_specials(tokenizer)
+        self._prompts = text_encoder(plain)
+        self._answers = text_encoder(_without_dummy_prefix(plain))
         self.fixed_tokens = self._length(prompt.render(""), prompt.after_response)
         if self.fixed_tokens >= max_length:
             raise ValueError(
@@ -125,27 +135,29 @@ class PromptEncoder:
 
     def encode(self, rows: Sequence[Row]) -> list[Document | ValueError]:
         """Documents in the order of the rows; a row that cannot fit gives the ValueError saying why."""
-        prompts = self._prompt_tokenizer.encode_batch([self._render(row) for row in rows])
-        answers = self._answer_tokenizer.encode_batch(
-            [row.response + self.prompt.after_response for row in rows]
-        )
+        prompts = self._prompts.encode([self._render(row) for row in rows])
+        answers = self._answers.encode([row.response + self.prompt.after_response for row in rows])
         return [
             self._fit(row, prompt, answer.ids)
             for row, prompt, answer in zip(rows, prompts, answers, strict=True)
         ]
 
+    def text_ids(self, prompts: Sequence[str], answers: Sequence[str]) -> list[list[int]]:
+        """Token ids of whole prompts, then of answers, without BOS and EOS."""
+        return [text.ids for text in (*self._prompts.encode(prompts), *self._answers.encode(answers))]
+
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer as documents hold them, EOS last."""
-        return [*self._answer_tokenizer.encode(answer + self.prompt.after_response).ids, self.eos_id]
+        return [*self._answers.encode([answer + self.prompt.after_response])[0].ids, self.eos_id]
 
     def _render(self, row: Row) -> str:
         return self.prompt.render(row.nucleotides.text, row.question)
 
     def _length(self, prompt: str, answer: str) -> int:
-        prompt_ids = self._prompt_tokenizer.encode(prompt).ids
-        return len(prompt_ids) + len(self._answer_tokenizer.encode(answer).ids) + 2  # BOS and EOS
+        [prompt_text], [answer_text] = self._prompts.encode([prompt]), self._answers.encode([answer])
+        return len(prompt_text.ids) + len(answer_text.ids) + 2  # BOS and EOS
 
-    def _fit(self, row: Row, encoded: Encoding, answer: list[int]) -> Document | ValueError:
+    def _fit(self, row: Row, encoded: EncodedText, answer: list[int]) -> Document | ValueError:
         """Cut bases until the document fits: shorter text may segment otherwise, so look again."""
         nucleotides = row.nucleotides
         while (excess := len(encoded.ids) + len(answer) + 2 - self.max_length) > 0:
@@ -156,23 +168,23 @@ class PromptEncoder:
                     f"{self.max_length} tokens (the answer alone takes {len(answer)})"
                 )
             nucleotides = nucleotides.shortened(part, kept)
-            encoded = self._prompt_tokenizer.encode(self.prompt.render(nucleotides.text, row.question))
+            [encoded] = self._prompts.encode([self.prompt.render(nucleotides.text, row.question)])
         return self._document(nucleotides, encoded, answer, row.nucleotides.bases - nucleotides.bases)
 
-    def _cut(self, nucleotides: Nucleotides, encoded: Encoding, excess: int) -> tuple[int, int]:
+    def _cut(self, nucleotides: Nucleotides, encoded: EncodedText, excess: int) -> tuple[int, int]:
         """The longest part, and how many of its bases stay if its last ``excess`` tokens go."""
         spans = self._character_spans(nucleotides)
         part = max(range(len(spans)), key=lambda i: spans[i][1] - spans[i][0])
         start, end = spans[part]
-        first, stop = _token_span(encoded, start, end)
+        first, stop = encoded.span(start, end)
         if stop - excess <= first:
             return part, 0
-        return part, encoded.offsets[stop - excess][0] - start
+        return part, encoded.start(stop - excess) - start
 
     def _document(
-        self, nucleotides: Nucleotides, encoded: Encoding, answer: list[int], trimmed: int
+        self, nucleotides: Nucleotides, encoded: EncodedText, answer: list[int], trimmed: int
     ) -> Document:
-        spans = [_token_span(encoded, *span) for span in self._character_spans(nucleotides)]
+        spans = [encoded.span(*span) for span in self._character_spans(nucleotides)]
         return Document(
             input_ids=[self.bos_id, *encoded.ids, *answer, self.eos_id],
             answer_start=1 + len(encoded.ids),
@@ -184,13 +196,6 @@ class PromptEncoder:
     def _character_spans(self, nucleotides: Nucleotides) -> list[tuple[int, int]]:
         shift = len(self.prompt.before_sequence)
         return [(start + shift, end + shift) for start, end in nucleotides.base_spans]
-
-
-def _token_span(encoded: Encoding, start: int, end: int) -> tuple[int, int]:
-    """(first, stop) of the tokens that hold the characters start..end."""
-    first, last = encoded.char_to_token(start), encoded.char_to_token(end - 1)
-    assert first is not None and last is not None, "every base has a token"
-    return first, last + 1
 
 
 def _without_specials(tokenizer: Tokenizer) -> Tokenizer:

@@ -1,15 +1,11 @@
-"""From a table's record to documents: checks, filters, windows, prompts; and worker processes to do it.
+"""From a table's record to documents: checks, filters, windows, prompts.
 
 Knows no torch: a worker process starts with the tokenizer alone.
 """
 
-import os
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -18,6 +14,8 @@ from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
 from omnina.segmentation import TokenSplitter
 from omnina.table import read_rows
+from omnina.table_part import WHOLE, TablePart
+from omnina.text_encoding import fastest_encoder
 
 ROWS_PER_TASK = 256
 
@@ -89,7 +87,12 @@ class RowEncoder:
         tokenizer = Tokenizer.from_str(tokenizer_json)
         self.settings = settings
         self.encoder = PromptEncoder(
-            tokenizer, settings.prompt, bos_id=bos_id, eos_id=eos_id, max_length=settings.max_length
+            tokenizer,
+            settings.prompt,
+            bos_id=bos_id,
+            eos_id=eos_id,
+            max_length=settings.max_length,
+            text_encoder=fastest_encoder,
         )
         self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length)
 
@@ -99,6 +102,11 @@ class RowEncoder:
         flat = [row for rows, _ in prepared for row in rows]
         encoded = iter(self.encoder.encode(flat))
         return [self._finish(outcome, list(islice(encoded, len(rows)))) for rows, outcome in prepared]
+
+    def windows(self, cells: dict[str, str]) -> list[Row]:
+        """A record's windows as they are tokenised; none if it is filtered or rejected."""
+        rows, _ = self._prepare(cells)
+        return rows
 
     def _prepare(self, cells: dict[str, str]) -> tuple[list[Row], Outcome]:
         """A record's windows, or none and the reason."""
@@ -127,48 +135,15 @@ class RowEncoder:
         return Outcome((*encoded, *others), outcome.filtered, outcome.rejected, outcome.uracils)
 
 
-def read_records(paths: list[Path], columns: list[str]) -> Iterator[TableRow]:
-    """The tables' records with these columns, in order."""
-    for path in paths:
-        for line, cells in read_rows(path, required=columns):
-            yield TableRow(str(path), line, {name: cells[name] for name in columns})
+def read_records(path: Path, columns: list[str], part: TablePart = WHOLE) -> Iterator[TableRow]:
+    """A table's records with these columns, in order."""
+    for line, cells in read_rows(path, columns, part=part):
+        yield TableRow(str(path), line, {name: cells[name] for name in columns})
 
 
 def source_of(record: TableRow, settings: DataSettings) -> str:
     """The name that a record's figures are reported under."""
     return record.cells[settings.source_column] if settings.source_column else Path(record.path).name
-
-
-def encode_records(
-    records: Iterable[TableRow], encoder: tuple, workers: int
-) -> Iterator[tuple[list[TableRow], list[Outcome]]]:
-    """Batches of records with their outcomes, in order; at most four batches a worker are under way."""
-    batches = batched_records(records)
-    if workers == 0:
-        here = RowEncoder(*encoder)
-        yield from ((batch, here.outcomes(batch)) for batch in batches)
-        return
-    RowEncoder(*encoder)  # a prompt that does not fit is found here, not in the workers
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, _start_worker, encoder) as pool:
-        under_way: deque = deque()
-        for batch in batches:
-            under_way.append((batch, pool.submit(_encode_in_worker, batch)))
-            if len(under_way) >= 4 * workers:
-                first, future = under_way.popleft()
-                yield first, future.result()
-        for batch, future in under_way:
-            yield batch, future.result()
-
-
-def _start_worker(*encoder: object) -> None:
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # one core each: the processes are the parallelism
-    global _worker_encoder
-    _worker_encoder = RowEncoder(*encoder)
-
-
-def _encode_in_worker(batch: list[TableRow]) -> list[Outcome]:
-    return _worker_encoder.outcomes(batch)
 
 
 def batched_records(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:

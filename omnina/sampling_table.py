@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from omnina.packing import BLOCK_ROWS
 from omnina.stage import Stage
 
 MOST_QUESTIONS = 50  # more would hide the rest of the log
@@ -12,10 +13,13 @@ def print_sampling(stage: Stage) -> None:
     if not stage.is_main:
         return
     data, plan = stage.train, stage.plan
-    items = np.arange(len(data)) if plan.copies is None else plan.copies
-    asked = np.bincount(data.source_ids[items], minlength=len(data.sources))
-    tokens = np.bincount(data.source_ids[items], data.lengths[items], minlength=len(data.sources))
-    rows = np.bincount(data.source_ids, minlength=len(data.sources))
+    asked, tokens, rows = (np.zeros(len(data.sources), dtype=np.int64) for _ in range(3))
+    for first in range(0, plan.items_per_epoch, BLOCK_ROWS):  # temporary arrays of a block, not of all rows
+        items = plan.items(first, first + BLOCK_ROWS)
+        np.add.at(asked, data.source_ids[items], 1)
+        np.add.at(tokens, data.source_ids[items], data.lengths[items])
+    for first in range(0, len(data), BLOCK_ROWS):
+        np.add.at(rows, data.source_ids[first : first + BLOCK_ROWS], 1)
     print(f"{'rows':>9}{'an epoch':>10}{'tokens':>8}  answers  question")
     for index in np.argsort(-asked)[:MOST_QUESTIONS]:
         question = data.sources[index]

@@ -15,10 +15,12 @@ from omnina.config import RunSettings, TrainerSettings, read_model_config
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, questions_of
+from omnina.local_copies import LocalCopies
 from omnina.mixing import row_copies
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import StepPlan, accumulation_steps
 from omnina.rows import DataSettings
+from omnina.token_shards import open_in_place
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer, vocabulary_digest
 
 # TrainingArguments that decide the weights; others (saving, logging, paths) may change in a resumed run.
@@ -135,8 +137,11 @@ def decisive_settings(stage: Stage) -> dict:
 
 def _load(run: RunSettings, settings: DataSettings, inputs: list[str]) -> TokenizedData:
     file = run.tokenizer_folder / "tokenizer.json"
-    cache = Path(run.cache_dir)
-    return load_data(inputs, file, BOS_ID, EOS_ID, settings, cache_dir=cache, workers=run.workers)
+    open_file = open_in_place
+    if run.local_cache_dir:
+        open_file = LocalCopies(Path(run.local_cache_dir), int(run.local_cache_gb * 1e9)).open
+    where = {"cache_dir": Path(run.cache_dir), "open_file": open_file}
+    return load_data(inputs, file, BOS_ID, EOS_ID, settings, workers=run.workers, **where)
 
 
 def _check_length(run: RunSettings, config: LlamaConfig) -> None:

@@ -221,7 +221,7 @@ def _batches(paths: list[Path]) -> Iterator[tuple[bool, list[TableRow]]]:
         _, first = next(read_rows(path, required=["sequence", "response"]))
         asks = "question" in first
         columns = ["sequence", "response", *(["question"] if asks else [])]
-        yield from ((asks, batch) for batch in batched_records(read_records([path], columns)))
+        yield from ((asks, batch) for batch in batched_records(read_records(path, columns)))
 
 
 def _good_records(

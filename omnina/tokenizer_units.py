@@ -14,7 +14,8 @@ from pathlib import Path
 
 from omnina.corpus.manifest import split_shards
 from omnina.errors import UserError
-from omnina.table import expand_paths, row_groups
+from omnina.table import expand_paths
+from omnina.table_parquet import row_groups
 from omnina.tokenizer_windows import TEXT_COLUMNS, plain_text_windows, table_windows
 
 TRAIN_SPLIT = "train"

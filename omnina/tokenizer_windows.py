@@ -9,6 +9,7 @@ from pathlib import Path
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.table import read_rows
+from omnina.table_part import WHOLE, TablePart
 
 WINDOW_BYTES = 4096  # SentencePiece's limit is 4,192
 DNA, ENGLISH = "dna", "english"
@@ -38,7 +39,8 @@ def table_windows(path: Path, row_group: int | None = None) -> Iterator[tuple[st
 
     ``row_group``: of a Parquet file, this one only.
     """
-    for line, row in read_rows(path, columns=TEXT_COLUMNS, row_group=row_group):
+    part = WHOLE if row_group is None else TablePart(row_group, row_group + 1)
+    for line, row in read_rows(path, columns=TEXT_COLUMNS, part=part):
         if not row.keys() & set(TEXT_COLUMNS):
             raise UserError(f"{path}: no column 'sequence', 'response' or 'question' to train on.")
         for window in cut_text(_nucleotides(path, line, row), WINDOW_BYTES - 1):

@@ -13,7 +13,6 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from omnina.answer_validation import AnswerValidation
 from omnina.config import RunSettings, TrainerSettings
-from omnina.dataset_writer import REJECTED_FILE
 from omnina.errors import UserError
 from omnina.inference.label_set import label_sets_of
 from omnina.model import OmniNAForCausalLM
@@ -21,6 +20,7 @@ from omnina.packing import FixedShape, FlatCollator
 from omnina.prompt import PromptEncoder
 from omnina.results import finish
 from omnina.run_folder import RECORD_FILE, checkpoint_step, claim, is_finished, last_whole_checkpoint
+from omnina.shard_writer import REJECTED_FILE
 from omnina.stage import Stage, decisive_settings, new_or_saved_model
 from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.trainer import OmniNATrainer

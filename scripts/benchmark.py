@@ -5,11 +5,13 @@
     python scripts/benchmark.py finetune --input data/finetune_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
     python scripts/benchmark.py loss
+    python scripts/benchmark.py tokenize --input data/pretrain_train_example.csv --tokenizer data/tokenizer
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
     python scripts/benchmark.py corpus --megabytes 100 1000 --json output/benchmark_corpus.json
 
 ``train``, ``finetune``: a forward and backward pass against transformers' LlamaForCausalLM on padded rows.
 ``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
+``tokenize``: a core's speed from a table to token ids, against SentencePiece called row by row.
 ``predict``: answers from the label set against generating them.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
 """
@@ -23,6 +25,7 @@ from omnina.benchmark import Work, markdown_table, measure_training, tokenizer_f
 from omnina.benchmark_corpus import FORMATS, corpus_table, measure_corpus
 from omnina.benchmark_loss import measure_loss_memory
 from omnina.benchmark_prediction import measure_prediction
+from omnina.benchmark_tokenisation import measure_tokenisation
 from omnina.chunking import parse_cell
 from omnina.command import run_command
 from omnina.errors import UserError
@@ -47,6 +50,10 @@ def parse_arguments() -> argparse.Namespace:
         training.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a pass")
         training.add_argument("--batches", type=int, default=6, help="passes timed")
     commands.add_parser("loss", allow_abbrev=False)
+    tokenize = commands.add_parser("tokenize", allow_abbrev=False)
+    tokenize.add_argument("--input", required=True, help="table with sequence and response")
+    tokenize.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.model")
+    tokenize.add_argument("--repeats", type=int, default=5, help="turns; the median counts")
     predict = commands.add_parser("predict", allow_abbrev=False)
     predict.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
     predict.add_argument("--input", required=True, help="table with sequence, question, response")
@@ -102,6 +109,8 @@ def main() -> None:
         tables = prediction_figures(arguments)
     elif arguments.what == "loss":
         tables = [measure_loss_memory()]
+    elif arguments.what == "tokenize":
+        tables = [measure_tokenisation(arguments.input, arguments.tokenizer, arguments.repeats)]
     elif arguments.what == "corpus":
         tables = [measure_corpus(sorted(arguments.megabytes), arguments.formats, arguments.scratch)]
     else:

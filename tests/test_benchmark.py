@@ -10,7 +10,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from omnina import benchmark_loss
 from omnina.benchmark import Work, markdown_table, measure_training, padded_batch, training_flops
 from omnina.benchmark_prediction import measure_prediction
+from omnina.benchmark_tokenisation import measure_tokenisation
 from omnina.chunking import parse_cell
+from omnina.errors import UserError
 from omnina.inference.answer import Answerer, Query
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +76,20 @@ def test_prediction_agrees_with_llama_whatever_the_batch(checkpoint):
     assert rows["same answer as exhaustive scoring by Llama"]["ours"] == 1
     assert rows["rows/s, against batched generate"]["ratio"] > 0
     assert rows["rows/s, against generate row by row"]["ratio"] > 0
+
+
+def test_tokenising_is_measured_at_identical_ids():
+    table = str(ROOT / "data" / "pretrain_val_example.csv")
+    rows = {row["metric"]: row for row in measure_tokenisation(table, ROOT / "data" / "tokenizer", 1)}
+    assert rows["texts with SentencePiece's ids"]["ours"] == 1
+    for way in ("texts to ids", "cells to documents", "table to shards"):
+        row = rows[f"bases/s a core, {way}"]
+        assert row["ratio"] == pytest.approx(row["ours"] / row["baseline"])
+
+
+def test_tokenising_needs_the_sentencepiece_model(tmp_path):
+    with pytest.raises(UserError, match="there is no such file"):
+        measure_tokenisation(str(ROOT / "data" / "pretrain_val_example.csv"), tmp_path, 1)
 
 
 def test_memory_of_the_loss_does_not_grow_with_the_vocabulary(monkeypatch):

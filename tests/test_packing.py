@@ -1,3 +1,4 @@
+import tracemalloc
 from itertools import chain
 
 import numpy as np
@@ -52,6 +53,32 @@ def test_step_is_found_by_arithmetic_and_depends_on_all_that_it_should():
     assert np.array_equal(fresh.rows(150_000), direct)
     for other in (plan(seed=8), plan(data_hash="other"), plan(tokens_per_step=8192)):
         assert not np.array_equal(other.rows(150_000), direct)
+
+
+@pytest.mark.parametrize(
+    "copies", [None, np.repeat(np.arange(5000, dtype=np.int32), 3)], ids=["once", "copies"]
+)
+def test_lengths_on_disk_give_the_steps_of_lengths_in_memory(tmp_path, copies):
+    np.save(tmp_path / "lengths.npy", LENGTHS.astype(np.int32))
+    mapped = np.load(tmp_path / "lengths.npy", mmap_mode="r")
+    options = {"tokens_per_step": 4096, "seed": 7, "data_hash": "x", "copies": copies, "block_rows": 512}
+    on_disk, in_memory = (StepPlan(lengths, **options) for lengths in (mapped, LENGTHS))
+    assert on_disk.steps_per_epoch == in_memory.steps_per_epoch
+    for step in (0, 1, 5_000):
+        assert np.array_equal(on_disk.rows(step), in_memory.rows(step))
+
+
+def test_memory_of_a_plan_is_that_of_a_few_blocks(tmp_path):
+    rows, bytes_of_a_block = 5_000_000, 65_536 * 8
+    lengths = np.lib.format.open_memmap(tmp_path / "lengths.npy", "w+", np.int32, (rows,))
+    lengths[:] = 300
+    tracemalloc.start()
+    try:
+        StepPlan(lengths, tokens_per_step=2**19, seed=1, data_hash="x").rows(70_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 * bytes_of_a_block < lengths.nbytes
 
 
 def test_epochs_differ_in_order():
