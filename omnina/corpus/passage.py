@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 FIELDS = (
-    *("accession", "description", "organism", "lineage", "molecule_type", "feature_type", "gene", "product"),
-    *("note", "strand", "ec_number", "partial", "annotation"),
+    *("accession", "description", "organism", "lineage", "genus", "molecule_type", "feature_type"),
+    *("location", "gene", "gene_symbol", "product", "note", "ec_number", "partial", "coding", "annotation"),
+    *("start", "end", "strand"),
 )
 
 

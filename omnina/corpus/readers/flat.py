@@ -39,9 +39,9 @@ _END = "//"
 
 
 def read_flat(
-    path: str | Path, flat_format: FlatFormat, feature_types: Container[str] = GENE_FEATURES
+    path: str | Path, flat_format: FlatFormat, feature_types: Container[str] | None = GENE_FEATURES
 ) -> Iterator[AnnotatedRecord | Reject]:
-    """Yield the records in file order with their features of these types, and a reject for each not whole.
+    """Yield the records in file order with their features of these types (None: all), and rejects for others.
 
     Raises UserError, naming the file, for one that cannot be read or has no record.
     """
@@ -99,7 +99,7 @@ def _headless(line: int, first: str) -> RecordText:
 
 
 def _parsed(
-    text: RecordText, source: str, flat_format: FlatFormat, feature_types: Container[str]
+    text: RecordText, source: str, flat_format: FlatFormat, feature_types: Container[str] | None
 ) -> AnnotatedRecord | Reject:
     if text.fault:
         return Reject(source, text.name, text.line, *text.fault)

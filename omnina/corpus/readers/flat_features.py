@@ -13,9 +13,9 @@ NO_ORDER = "parts without order"
 _STRANDS: dict[int | None, Strand] = {1: "+", -1: "-", 0: ".", None: "."}
 
 
-def features_of(record: SeqRecord, types: Container[str]) -> tuple[Feature, ...]:
-    """The features of a record that are of these types, in file order."""
-    return tuple(_feature(feature) for feature in record.features if feature.type in types)
+def features_of(record: SeqRecord, types: Container[str] | None) -> tuple[Feature, ...]:
+    """The features of a record that are of these types, all if None, in file order."""
+    return tuple(_feature(one) for one in record.features if types is None or one.type in types)
 
 
 def first_source(record: SeqRecord) -> str:
@@ -34,6 +34,8 @@ def _feature(feature: SeqFeature) -> Feature:
         name=f"{feature.type} {feature.location}",
         parts=() if fault else tuple(_part(part) for part in feature.location.parts),
         fields=stated(
+            location=str(feature.location),
+            gene_symbol=qualifiers.get("gene", [""])[0],
             gene=(qualifiers.get("gene") or qualifiers.get("locus_tag") or [""])[0],
             product=qualifiers.get("product"),
             note=qualifiers.get("note"),

@@ -28,7 +28,7 @@ class Parents:
         """The line's fields, and gene and product of the nearest ancestor that has them where it has none."""
         found = fields_of(line)
         for _, fields, _ in self._ancestors(line):
-            found = {name: fields[name] for name in ("gene", "product") if name in fields} | found
+            found = {name: fields[name] for name in ("gene", "gene_symbol", "product") if name in fields} | found
         return found
 
     def pseudo(self, line: GffLine) -> bool:
@@ -49,6 +49,7 @@ def fields_of(line: GffLine) -> dict[str, str]:
     name = ("Name", "gene_id") if line.kind in ("gene", "pseudogene") else ("gene_id",)
     numbers = [ref.removeprefix("EC:") for ref in line.attributes.get("Dbxref", []) if ref.startswith("EC:")]
     return stated(
+        gene_symbol=line.first("gene", "gene_name"),
         gene=line.first("gene", "gene_name", "locus_tag", *name),
         product=line.attributes.get("product"),
         note=line.attributes.get("Note") or line.attributes.get("note"),
