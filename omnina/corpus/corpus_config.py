@@ -5,51 +5,41 @@
         passages: features             # every key of readers.source.SourceSpec
     templates: {annotations: [...]}    # or questions: [...]; templates.Templates
     filters: {min_bases: 200}          # filters.PassageFilters
+    dedup: {near: false, shared: false}  # equal sequences, on either strand, are always kept once; shared
+                                       # true: what is in several groups of the split is left out
+    sample: {bytes: ...}               # sample_config
     output: {format: parquet}          # shards.ShardSettings
-    split: {by: accession, shares: {train: 0.98, val: 0.01, test: 0.01}, seed: 0}
-    dedup: {near: false}               # equal sequences, on either strand, are always kept once
+    split: {by: accession, shares: {train: 0.98, val: 0.01, test: 0.01}, seed: 0}   # split_config
     forbid: [test.csv]                 # nothing near these tables gets into ``train``
-    seed: 0                            # draws who is asked a question that has a share
+    seed: 0                            # draws who is asked a question that has a share, samples, and orders
 
-Paths of sources are looked up in the input folder, those of ``forbid`` where the command runs.
+Several tables in one run have a name each and the keys above down to ``output``; a group of the split is on
+one side in all of them, with ``fill`` on that where the first table's passages put it (groups that the first
+table lacks are trained on):
+
+    tables:
+      pretrain: {sources: ..., templates: ...}
+      finetune: {sources: ..., templates: ...}
+    split: ...
+
+Paths of sources are looked up in the input folder (``**/x.gbk`` is x.gbk wherever it lies below), those of
+``forbid`` where the command runs.
 """
 
-import glob
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from types import NoneType
-from typing import get_args, get_type_hints
 
-from omnina.corpus.dedup.splits import SplitRule
-from omnina.corpus.filters import PassageFilters
-from omnina.corpus.readers.source import SourceSpec, checked_format
-from omnina.corpus.section import checked_mapping, choice, number, text, texts, whole_number
-from omnina.corpus.shards import ShardSettings
-from omnina.corpus.templates import Templates
-from omnina.corpus.wording import checked_field
+from omnina.corpus.readers.source import SourceSpec
+from omnina.corpus.section import checked_mapping, texts, whole_number
+from omnina.corpus.split_config import TRAIN, SplitSettings, read_split
+from omnina.corpus.table_config import TABLE_KEYS, Table, read_table
 from omnina.errors import UserError
 from omnina.table import expand_paths
 
-KEYS = ("sources", "templates", "filters", "output", "split", "dedup", "forbid", "seed")
-GROUPS = ("accession", "taxon", "cluster")
-SHARES = {"train": 0.98, "val": 0.01, "test": 0.01}
-TRAIN = "train"
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """What must stay together, and which share goes where.
-
-    Attributes:
-        by: ``accession``, ``taxon`` or ``cluster`` (of near-duplicates).
-        rank: for ``taxon``, the field that names it: ``organism``, or a rank such as ``lineage.-1``.
-    """
-
-    by: str = "accession"
-    rank: str = "organism"
-    rule: SplitRule = field(default_factory=lambda: SplitRule(0, dict(SHARES)))
+RUN_KEYS = ("split", "forbid", "seed")
 
 
 @dataclass(frozen=True)
@@ -57,23 +47,53 @@ class CorpusConfig:
     """A checked configuration; see the module's docstring.
 
     Attributes:
-        sources: one for each file, in canonical order: as listed, the files of a glob by name.
+        tables: one or more.
+        seed: of draws and orders.
         as_written: what decides the rows, as JSON values; recorded beside them.
     """
 
-    sources: tuple[SourceSpec, ...]
-    templates: Templates
-    filters: PassageFilters
-    output: ShardSettings
+    tables: tuple[Table, ...]
     split: SplitSettings
-    near: bool
     forbid: tuple[Path, ...]
+    seed: int
     as_written: Mapping
+
+    @cached_property
+    def sources(self) -> tuple[SourceSpec, ...]:
+        """One for each file, in canonical order: table after table."""
+        return tuple(spec for table in self.tables for spec in table.sources)
+
+    def table(self, file: int) -> Table:
+        """The table that the source of this number is read for."""
+        return next(table for table, files in self.files_of_tables if file in files)
+
+    def label(self, file: int) -> str:
+        """What the passages of a source are counted under: its table's name and its own, where they have one."""
+        return " ".join(filter(None, (self.table(file).name, self.sources[file].source)))
+
+    @cached_property
+    def files_of_tables(self) -> tuple[tuple[Table, range], ...]:
+        """Each table with the numbers of its sources."""
+        pairs, first = [], 0
+        for table in self.tables:
+            pairs.append((table, range(first, first + len(table.sources))))
+            first += len(table.sources)
+        return tuple(pairs)
+
+    @property
+    def near(self) -> bool:
+        """Whether near-duplicates are left out."""
+        return any(table.near for table in self.tables)
 
     @property
     def clusters(self) -> bool:
         """Whether near-duplicates must be found among all passages."""
         return self.near or self.split.by == "cluster"
+
+    @property
+    def draws(self) -> bool:
+        """Whether something is decided by all groups or rows together, and not by each alone."""
+        return self.split.fill or any(table.shared or table.sample for table in self.tables)
 
 
 def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], where: str) -> CorpusConfig:
@@ -87,114 +107,45 @@ def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], w
 
     Raises UserError, naming file and key, for whatever is not as it should be, files that are not there too.
     """
-    values = checked_mapping(values, KEYS, where)
-    for key in ("sources", "templates"):
-        if key not in values:
-            raise UserError(f"{where}: no '{key}' in it; see configs/corpus/genbank.yaml for one.")
-    where = f"{where}: "
-    seed = whole_number(values.get("seed", 0), 0, f"{where}seed")
-    templates = _templates(values["templates"], f"{where}templates", seed)
-    sources = tuple(_sources(values["sources"], folder, f"{where}sources"))
-    split = _split(values.get("split", {}), f"{where}split")
-    forbidden = _forbidden(values.get("forbid", []), forbid, split, f"{where}forbid")
-    config = CorpusConfig(
-        sources=sources,
-        templates=templates,
-        filters=PassageFilters.from_yaml_section(values.get("filters", {}), f"{where}filters"),
-        output=ShardSettings.from_yaml_section(
-            values.get("output", {}), f"{where}output", questions=bool(templates.questions_asked)
-        ),
-        split=split,
-        near=_near(values.get("dedup", {}), f"{where}dedup"),
-        forbid=forbidden,
-        as_written={},
+    several = "tables" in values
+    values = checked_mapping(values, (*(("tables",) if several else TABLE_KEYS), *RUN_KEYS), where)
+    seed = whole_number(values.get("seed", 0), 0, f"{where}: seed")
+    split = read_split(values.get("split", {}), f"{where}: split")
+    sections = _sections(values, where)
+    tables = tuple(
+        read_table(name, section, folder, split.rule.shares, seed, _prefix(name, where))
+        for name, section in sections.items()
     )
-    return replace(config, as_written=_as_json(config, values, folder, seed))
+    forbidden = _forbidden(values.get("forbid", []), forbid, split, f"{where}: forbid")
+    config = CorpusConfig(tables, split, forbidden, seed, as_written={})
+    _check_clusters(config, where)
+    written = _as_json(config, sections, folder) | {"split": _split_as_json(split, values.get("split", {}))}
+    return replace(config, as_written=written)
 
 
-def _templates(section: object, where: str, seed: int) -> Templates:
-    templates = Templates.from_yaml_section(section, where, seed)
-    if templates.annotations and templates.questions_asked:
+def _sections(values: Mapping, where: str) -> Mapping[str, Mapping]:
+    """The tables' own keys, by name."""
+    if "tables" not in values:
+        return {"": {key: value for key, value in values.items() if key in TABLE_KEYS}}
+    tables = values["tables"]
+    if not isinstance(tables, Mapping) or not tables:
+        raise UserError(f"{where}: tables: expected tables by name ('pretrain: ...'), not {tables!r}.")
+    return {
+        str(name): checked_mapping(section, TABLE_KEYS, f"{where}: tables.{name}")
+        for name, section in tables.items()
+    }
+
+
+def _prefix(name: str, where: str) -> str:
+    return f"{where}: tables.{name}." if name else f"{where}: "
+
+
+def _check_clusters(config: CorpusConfig, where: str) -> None:
+    if config.clusters and (len(config.tables) > 1 or config.draws):
         raise UserError(
-            f"{where}: annotations and questions make different tables; "
-            "write two configurations, one with each."
+            f"{where}: near-duplicates and clusters are found for one table, without fill, shared and sample; "
+            "set dedup.near: false and split.by: accession or taxon."
         )
-    return templates
-
-
-def _sources(listed: object, folder: Path, where: str) -> Iterator[SourceSpec]:
-    if not isinstance(listed, list) or not listed:
-        raise UserError(f"{where}: expected a list of sources ('- path: ...'), not {listed!r}.")
-    for place, entry in enumerate(listed):
-        yield from _files(_spec(entry, f"{where}[{place}]"), folder, f"{where}[{place}]")
-
-
-def _spec(entry: object, where: str) -> SourceSpec:
-    hints = get_type_hints(SourceSpec)
-    entry = checked_mapping(entry, tuple(hints), where)
-    if "path" not in entry:
-        raise UserError(f"{where}: no 'path' in it; name the record file, or several by a glob.")
-    return SourceSpec(**{key: _value(value, hints[key], f"{where}.{key}") for key, value in entry.items()})
-
-
-def _value(value: object, kind: object, where: str) -> object:
-    """The value of a key of SourceSpec, by the type of its field."""
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise UserError(f"{where}: expected true or false, not {value!r}.")
-        return value
-    if kind is int:
-        return whole_number(value, 0, where)
-    if kind == tuple[str, ...]:
-        return texts(value, where)
-    if value is None and NoneType in get_args(kind):
-        return None
-    return text(value, where)
-
-
-def _files(spec: SourceSpec, folder: Path, where: str) -> Iterator[SourceSpec]:
-    """One spec for each file; a name that is a file is not taken for a glob."""
-    if str(spec.path) == "-":
-        raise UserError(f"{where}.path: a corpus is read twice, which stdin cannot be; name a file.")
-    whole = folder / spec.path
-    # glob and not Path.glob, which has no absolute patterns
-    matches = [whole] if whole.is_file() else map(Path, glob.glob(str(whole), recursive=True))  # noqa: PTH207
-    paths = sorted(path for path in matches if path.is_file())
-    if not paths:
-        raise UserError(f"{where}.path: no file '{spec.path}' in {folder}; is --input the right folder?")
-    if spec.annotation is not None:
-        if len(paths) > 1:
-            raise UserError(f"{where}.annotation: one file for {len(paths)} record files; list each alone.")
-        spec = replace(spec, annotation=folder / spec.annotation)
-        if not spec.annotation.is_file():
-            raise UserError(f"{where}.annotation: there is no file {spec.annotation}.")
-    for path in paths:
-        made = replace(spec, path=path)
-        try:
-            checked_format(made)
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from error
-        yield made
-
-
-def _split(section: object, where: str) -> SplitSettings:
-    section = checked_mapping(section, ("by", "rank", "shares", "seed"), where)
-    by = choice(section.get("by", "accession"), GROUPS, f"{where}.by")
-    if "rank" in section and by != "taxon":
-        raise UserError(f"{where}.rank: it names the taxon; set by: taxon or leave it out.")
-    rank = checked_field(text(section.get("rank", "organism"), f"{where}.rank"), f"{where}.rank")
-    shares = section.get("shares", SHARES)
-    if not isinstance(shares, Mapping) or not shares:
-        raise UserError(f"{where}.shares: expected lines of the form 'train: 0.98', not {shares!r}.")
-    shares = {str(side): number(share, 0, 1, f"{where}.shares.{side}") for side, share in shares.items()}
-    for side in shares:
-        if not side.replace("_", "").isalnum():
-            raise UserError(f"{where}.shares: '{side}' must be letters, digits and underscores only.")
-    try:
-        rule = SplitRule(whole_number(section.get("seed", 0), 0, f"{where}.seed"), shares)
-    except ValueError as error:
-        raise UserError(f"{where}.shares: {error}.") from error
-    return SplitSettings(by, rank, rule)
 
 
 def _forbidden(listed: object, more: tuple[str, ...], split: SplitSettings, where: str) -> tuple[Path, ...]:
@@ -204,28 +155,24 @@ def _forbidden(listed: object, more: tuple[str, ...], split: SplitSettings, wher
     return tuple(path.resolve() for path in expand_paths(named)) if named else ()
 
 
-def _near(section: object, where: str) -> bool:
-    section = checked_mapping(section, ("near",), where)
-    return _value(section.get("near", False), bool, f"{where}.near")
-
-
-def _as_json(config: CorpusConfig, values: Mapping, folder: Path, seed: int) -> dict:
+def _as_json(config: CorpusConfig, sections: Mapping[str, Mapping], folder: Path) -> dict:
     """What decides the rows: not where files lie, but their names in the input folder and sizes."""
+    tables = {table.name: table.as_written(sections[table.name]) for table in config.tables}
     return {
-        "sources": values["sources"],
+        **(tables[""] if "" in tables else {"tables": tables}),
         "files": _listing(config.sources, folder),
-        "templates": values["templates"],
-        "filters": asdict(config.filters),
-        "output": {entry.name: getattr(config.output, entry.name) for entry in fields(config.output)},
-        "split": {
-            "by": config.split.by,
-            "rank": config.split.rank,
-            "shares": dict(config.split.rule.shares),
-            "seed": config.split.rule.seed,
-        },
-        "dedup": {"near": config.near},
         "forbid": [{"file": path.name, "sha256": _sha256(path)} for path in config.forbid],
-        "seed": seed,
+        "seed": config.seed,
+    }
+
+
+def _split_as_json(split: SplitSettings, section: Mapping) -> dict:
+    return {
+        "by": split.by,
+        "rank": section.get("rank", "organism"),
+        "shares": dict(split.rule.shares),
+        "seed": split.rule.seed,
+        **({"fill": True, "train_only": section.get("train_only", [])} if split.fill else {}),
     }
 
 

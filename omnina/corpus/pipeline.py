@@ -1,16 +1,16 @@
 """The blocks of a corpus run, as datatrove's pipeline steps, and the four stages that they make.
 
     keys      N tasks   read, filter, fill in templates -> a key for each passage
-    choice    1 task    all keys -> which passages are duplicates, and clusters if asked for
-    rows      N tasks   read again, leave out duplicates and what is forbidden, split, write shards
-    manifest  1 task    sums, ``manifest.json`` and ``rejected.csv``
+    choice    1 task    all keys -> which passages are duplicates, clusters and draws if asked for
+    rows      N tasks   read again, leave out duplicates, what is not drawn and what is forbidden, write shards
+    manifest  1 task    tables that are one file, sums, ``manifest.json`` and ``rejected.csv``
 
 Reading twice costs time and saves disk: no passage is ever kept between stages. Task t takes the record files
 t, t + N, t + 2N, ...; what a task writes depends on the configuration and N alone.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 import numpy as np
@@ -19,14 +19,18 @@ from datatrove.pipeline.base import PipelineStep
 from omnina.corpus.candidate import Candidate
 from omnina.corpus.candidates import read_candidates, with_rows
 from omnina.corpus.choice import Choice, clusters_of, duplicates_of, keys_of, near_duplicates_of, save_array
-from omnina.corpus.corpus_config import TRAIN, CorpusConfig
+from omnina.corpus.corpus_config import CorpusConfig
+from omnina.corpus.draw import Draw, draw_among
+from omnina.corpus.draw_step import LeaveOutUndrawn
 from omnina.corpus.dedup.forbid import ForbiddenSequences
+from omnina.corpus.joined import order_of
 from omnina.corpus.manifest import write_manifest
+from omnina.corpus.notes import Notes
 from omnina.corpus.passage import Passage
 from omnina.corpus.progress import CHOICE_STAGE, KEYS_STAGE, MANIFEST_STAGE, ROWS_STAGE, Progress
 from omnina.corpus.reject import Reject
+from omnina.corpus.split_config import TRAIN
 from omnina.corpus.task_output import TaskOutput
-from omnina.corpus.wording import field_value
 
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("file", "record", "line", "kind", "reason", "bases")
@@ -37,13 +41,14 @@ Candidates = Iterable[Candidate]
 def stages(config: CorpusConfig, progress: Progress) -> dict[str, list[PipelineStep]]:
     """The blocks of each stage, stages in the order in which they run."""
     return {
-        KEYS_STAGE: [ReadRecords(config, progress, KEYS_STAGE), MakeRows(config), WriteKeys(progress)],
+        KEYS_STAGE: [ReadRecords(config, progress, KEYS_STAGE), MakeRows(config), WriteKeys(config, progress)],
         CHOICE_STAGE: [ChooseFirst(config, progress)],
         ROWS_STAGE: [
             ReadRecords(config, progress, ROWS_STAGE),
             MakeRows(config),
             LeaveOutDuplicates(config, progress),
-            Split(config),
+            Split(config, progress),
+            LeaveOutUndrawn(config, progress),
             LeaveOutForbidden(config),
             WriteRows(config, progress),
         ],
@@ -90,15 +95,18 @@ class WriteKeys(PipelineStep):
 
     type, name = "writer", "keys"
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
         super().__init__()
-        self.progress = progress
+        self.config, self.progress = config, progress
 
     def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> None:
-        """Write the task's keys."""
+        """Write the task's keys; where something is drawn, first what the draw must know."""
         path = self.progress.keys_file(rank)
         if not path.exists():
-            keys = keys_of(data)
+            notes = Notes(self.config)
+            keys = keys_of(notes.taking(data) if self.config.draws else data)
+            if self.config.draws:
+                notes.save(self.progress.notes_file(rank))
             save_array(path, keys)
             self.stat_update("passages", value=len(keys))
 
@@ -116,11 +124,20 @@ class ChooseFirst(PipelineStep):
         """Write which passages are duplicates."""
         self.progress.check_complete(KEYS_STAGE)
         files = [self.progress.keys_file(task) for task in range(self.progress.tasks)]
-        duplicates = duplicates_of(np.concatenate([np.load(path, allow_pickle=False) for path in files]))
+        keys = np.concatenate([np.load(path, allow_pickle=False) for path in files])
+        duplicates = self._duplicates(keys)
+        if self.config.draws:
+            draw_among(keys, duplicates, self.config, self.progress).save(self.progress.draw_file)
         clusters = clusters_of(self._staying(duplicates) if self.config.clusters else ())
         near = near_duplicates_of(clusters) if self.config.near else duplicates[:0]
         Choice(duplicates, near, clusters).save(self.progress.choice_file)
         self.stat_update("duplicates", value=len(duplicates))
+
+    def _duplicates(self, keys: np.ndarray) -> np.ndarray:
+        """A passage of one table is no duplicate of another table's."""
+        tables = [files for _, files in self.config.files_of_tables]
+        found = [keys[(keys["file"] >= one.start) & (keys["file"] < one.stop)] for one in tables]
+        return np.concatenate([duplicates_of(of_table) for of_table in found])
 
     def _staying(self, duplicates: np.ndarray) -> Iterator[Candidate]:
         choice = Choice(duplicates, duplicates[:0], clusters_of(()))
@@ -157,26 +174,26 @@ class Split(PipelineStep):
 
     type, name = "transform", "split"
 
-    def __init__(self, config: CorpusConfig) -> None:
+    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
         super().__init__()
-        self.settings = config.split
+        self.settings, self.progress = config.split, progress
 
     def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
         """Give all candidates; one without a taxon, where that decides, is left out."""
+        side = self.settings.rule.side
+        if self.settings.fill:
+            side = Draw.load(self.progress.draw_file).filled_sides(self.settings.rule)
         for one in data:
             if one.kept:
-                self._place(one)
+                self._place(one, side)
             yield one
 
-    def _place(self, candidate: Candidate) -> None:
-        if self.settings.by == "accession":
-            candidate.group = candidate.item.accession
-        elif self.settings.by == "taxon":
-            candidate.group = field_value(candidate.item, self.settings.rank) or ""
+    def _place(self, candidate: Candidate, side: Callable[[str], str]) -> None:
+        candidate.group = candidate.group or self.settings.group(candidate.item)
         if candidate.group:
-            candidate.split = self.settings.rule.side(candidate.group)
+            candidate.split = side(candidate.group)
         else:
-            candidate.left_out = f"no {self.settings.rank} to split by"
+            candidate.left_out = f"no {' or '.join(self.settings.ranks)} to split by"
 
 
 class LeaveOutForbidden(PipelineStep):
@@ -217,21 +234,22 @@ class WriteRows(PipelineStep):
         if self.progress.result(ROWS_STAGE, rank).exists():
             return
         recorded = recorded_config(self.config, self.progress.tasks)
-        with TaskOutput(self.progress.folder, rank, self.config.output, recorded) as output:
+        settings = {table.name: table.output for table in self.config.tables}
+        with TaskOutput(self.progress.folder, rank, settings, recorded) as output:
             self._clear_rejected(rank, world_size)
             for file, candidates in groupby(data, key=lambda one: one.file):
                 self._write_file(file, candidates, output)
-        self.stat_update("rows", value=output.counts.kept)
+        self.stat_update("rows", value=output.kept)
 
     def _write_file(self, file: int, candidates: Candidates, output: TaskOutput) -> None:
         with self.progress.rejected_file(file).open("w", encoding="utf-8", newline="") as stream:
             rejected = csv.writer(stream, lineterminator="\n")
             for one in candidates:
                 if isinstance(one.item, Reject):
-                    output.counts.rejected[one.item.kind] += 1
+                    output.counts_of(self.config.label(file)).rejected[one.item.kind] += 1
                     rejected.writerow(rejected_cells(one.item))
                 else:
-                    _count_and_write(one, one.item, output)
+                    _count_and_write(one, one.item, self.config, output)
 
     def _clear_rejected(self, rank: int, world_size: int) -> None:
         """A record file without a single passage or reject has an empty list, not that of a killed task."""
@@ -257,7 +275,8 @@ class WriteManifest(PipelineStep):
                 with self.progress.rejected_file(file).open(encoding="utf-8", newline="") as rejected:
                     stream.writelines(rejected)
         recorded = recorded_config(self.config, self.progress.tasks)
-        write_manifest(self.progress.folder, self.progress.tasks, recorded)
+        files = {table.name: table.output for table in self.config.tables if table.output.file}
+        write_manifest(self.progress.folder, self.progress.tasks, recorded, files)
 
 
 def rejected_cells(reject: Reject) -> tuple:
@@ -266,10 +285,16 @@ def rejected_cells(reject: Reject) -> tuple:
     return (reject.source_file, reject.record, line, reject.kind, reject.reason, reject.bases)
 
 
-def _count_and_write(candidate: Candidate, passage: Passage, output: TaskOutput) -> None:
+def _count_and_write(
+    candidate: Candidate, passage: Passage, config: CorpusConfig, output: TaskOutput
+) -> None:
+    counts = output.counts_of(config.label(candidate.file))
     if candidate.left_out:
-        output.counts.filtered[candidate.left_out] += 1
+        counts.filtered[candidate.left_out] += 1
         return
-    output.counts.kept += 1
-    for question, response in candidate.rows:
-        output.add(candidate.split, passage, response, question)
+    counts.kept += 1
+    table, source = config.table(candidate.file), config.sources[candidate.file].source
+    for number, row in enumerate(candidate.rows):
+        place = (candidate.file, candidate.number, number)
+        order = order_of(config.seed, row.key, place) if table.output.file else ""
+        output.add(table.name, candidate.split, passage, row.response, row.question, source, order)

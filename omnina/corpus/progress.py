@@ -1,7 +1,8 @@
 """Where a corpus run keeps what it knows between its stages, and which tasks of a stage are complete.
 
-``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` (a file for each task of the first
-stage), ``choice.npz`` (which passages are duplicates), ``rejected/`` (a file for each record file) and
+``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` and ``notes/`` (a file for each task of
+the first stage), ``choice.npz`` (which passages are duplicates), ``draw.npz`` (which groups are held out, which
+rows were drawn), ``rejected/`` (a file for each record file), ``parts/`` (of tables that are one file) and
 ``logs/`` (datatrove's). A file stands there whole or not at all, so its presence says that it is complete;
 datatrove's own completion marks are taken back where the file is missing.
 """
@@ -44,6 +45,15 @@ class Progress:
         """Rejects of one record file."""
         return self.own / "rejected" / f"{file:06d}.csv"
 
+    def notes_file(self, task: int) -> Path:
+        """What a draw needs to know of the passages that a task read."""
+        return self.own / "notes" / f"{task:05d}.npz"
+
+    @property
+    def draw_file(self) -> Path:
+        """What was decided by all passages together."""
+        return self.own / "draw.npz"
+
     def logs(self, stage: str) -> Path:
         """datatrove's folder for a stage."""
         return self.own / "logs" / stage
@@ -68,7 +78,7 @@ class Progress:
     def begin(self, config: Mapping) -> None:
         """Make the folders and note the configuration; UserError if the folder is of another one."""
         try:
-            for name in ("keys", "rejected", "logs"):
+            for name in ("keys", "notes", "rejected", "logs"):
                 (self.own / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(

@@ -66,3 +66,10 @@ def choice(value: object, known: Collection[str], where: str) -> str:
     if value not in known:
         raise UserError(f"{where}: '{value}' is unknown. {nearest(str(value), known)}")
     return value
+
+
+def flag(value: object, where: str) -> bool:
+    """``value`` if it is true or false; UserError else."""
+    if not isinstance(value, bool):
+        raise UserError(f"{where}: expected true or false, not {value!r}.")
+    return value
