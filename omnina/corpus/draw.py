@@ -144,10 +144,14 @@ def _drawn(
     taken = [np.empty(0, ROW_PLACE)]
     for table, files in config.files_of_tables:
         of_table = (rows["file"] >= files.start) & (rows["file"] < files.stop)
-        for (side, name), limit in table.sample.bytes.items() if table.sample else ():
+        for side, name, limit in _limits(table.sample) if table.sample else ():
             pool = rows[of_table & (row_sides == side) & (rows["name"] == table.sample.names.index(name))]
             taken.append(_first_bytes(pool, limit))
     return np.concatenate(taken)
+
+
+def _limits(sample: Sample) -> Iterable[tuple[str, str, int]]:
+    return ((side, name, limit) for side, named in sample.bytes.items() for name, limit in named.items())
 
 
 def _first_bytes(rows: np.ndarray, limit: int) -> np.ndarray:

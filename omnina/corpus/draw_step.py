@@ -49,6 +49,6 @@ def _keep_drawn(
         row
         for number, row in enumerate(candidate.rows)
         if (candidate.number, number) in drawn
-        or (candidate.split, sampled_name(sample, source, row)) not in sample.bytes
+        or not sample.limits(candidate.split, sampled_name(sample, source, row))
     )
     candidate.left_out = None if candidate.rows else NOT_SAMPLED

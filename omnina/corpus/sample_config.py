@@ -25,18 +25,22 @@ class Sample:
 
     Attributes:
         by: ``source`` or ``question``.
-        bytes: (side, name) -> number.
+        bytes: number by side and name.
         first: what a passage must be to be taken before others; nothing is if empty.
     """
 
     by: str
-    bytes: Mapping[tuple[str, str], int]
+    bytes: Mapping[str, Mapping[str, int]]
     first: tuple[FieldTest, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Those that have a limit on some side."""
-        return tuple(dict.fromkeys(name for _, name in self.bytes))
+        return tuple(dict.fromkeys(name for limits in self.bytes.values() for name in limits))
+
+    def limits(self, side: str, name: str) -> bool:
+        """Whether rows of this name are drawn on this side, and not all taken."""
+        return name in self.bytes.get(side, ())
 
 
 def read_sample(
@@ -54,9 +58,12 @@ def read_sample(
     """
     section = checked_mapping(section, ("by", "bytes", "first"), where)
     by = choice(section.get("by", "source"), BY, f"{where}.by")
-    budgets = {}
-    for side, named in checked_mapping(section.get("bytes"), sides, f"{where}.bytes").items():
-        for name, size in checked_mapping(named, names[by], f"{where}.bytes.{side}").items():
-            budgets[side, name] = whole_number(size, 0, f"{where}.bytes.{side}.{name}")
+    limits = checked_mapping(section.get("bytes"), sides, f"{where}.bytes")
+    limits = {side: _numbers(named, names[by], f"{where}.bytes.{side}") for side, named in limits.items()}
     first = read_tests(section["first"], f"{where}.first") if "first" in section else ()
-    return Sample(by, budgets, first)
+    return Sample(by, limits, first)
+
+
+def _numbers(section: object, names: Collection[str], where: str) -> dict[str, int]:
+    section = checked_mapping(section, names, where)
+    return {name: whole_number(size, 0, f"{where}.{name}") for name, size in section.items()}
