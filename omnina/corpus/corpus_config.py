@@ -68,7 +68,7 @@ class CorpusConfig:
         return next(table for table, files in self.files_of_tables if file in files)
 
     def label(self, file: int) -> str:
-        """What the passages of a source are counted under: its table's name and its own, where they have one."""
+        """What the passages of a source are counted under: its table's name and its own, if they have one."""
         return " ".join(filter(None, (self.table(file).name, self.sources[file].source)))
 
     @cached_property
@@ -143,7 +143,7 @@ def _prefix(name: str, where: str) -> str:
 def _check_clusters(config: CorpusConfig, where: str) -> None:
     if config.clusters and (len(config.tables) > 1 or config.draws):
         raise UserError(
-            f"{where}: near-duplicates and clusters are found for one table, without fill, shared and sample; "
+            f"{where}: near-duplicates and clusters are found for one table, without fill, shared or sample; "
             "set dedup.near: false and split.by: accession or taxon."
         )
 
@@ -159,7 +159,7 @@ def _as_json(config: CorpusConfig, sections: Mapping[str, Mapping], folder: Path
     """What decides the rows: not where files lie, but their names in the input folder and sizes."""
     tables = {table.name: table.as_written(sections[table.name]) for table in config.tables}
     return {
-        **(tables[""] if "" in tables else {"tables": tables}),
+        **tables.get("", {"tables": tables}),
         "files": _listing(config.sources, folder),
         "forbid": [{"file": path.name, "sha256": _sha256(path)} for path in config.forbid],
         "seed": config.seed,

@@ -1,4 +1,4 @@
-"""What no passage decides alone: what several groups share, which groups are held out, which rows are sampled.
+"""What no passage decides alone: what several groups share, which are held out, which rows are sampled.
 
 One step decides it from the notes of all tasks, by seeded keys; the same whatever the number of tasks.
 """
@@ -84,11 +84,13 @@ def draw_among(keys: np.ndarray, duplicates: np.ndarray, config: CorpusConfig, p
 
 def shared_of(keys: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """(.,) PLACE of the passages whose digest is in two or more groups, from (passages,) KEY and GROUP."""
+    if not len(keys):
+        return np.empty(0, PLACE)
     order = np.lexsort((groups["low"], groups["high"], keys["low"], keys["high"]))
     digests, owners = keys[["high", "low"]][order], groups[order]
     begins = np.concatenate(([True], digests[1:] != digests[:-1]))
     run = np.cumsum(begins) - 1
-    several = np.zeros(run[-1] + 1 if len(run) else 0, dtype=bool)
+    several = np.zeros(run[-1] + 1, dtype=bool)
     several[run[1:][~begins[1:] & (owners[1:] != owners[:-1])]] = True
     found = np.sort(order[several[run]])
     places = np.empty(len(found), PLACE)
@@ -119,9 +121,7 @@ def filled(
     return placed
 
 
-def _groups_of_sources(
-    keys: np.ndarray, groups: np.ndarray, config: CorpusConfig
-) -> Iterable[np.ndarray]:
+def _groups_of_sources(keys: np.ndarray, groups: np.ndarray, config: CorpusConfig) -> Iterable[np.ndarray]:
     """Groups of the passages of each source by its name, in the order of the first files."""
     names = [spec.source for spec in config.sources]
     for name in dict.fromkeys(names):
@@ -146,7 +146,7 @@ def _drawn(
         of_table = (rows["file"] >= files.start) & (rows["file"] < files.stop)
         for side, name, limit in _limits(table.sample) if table.sample else ():
             pool = rows[of_table & (row_sides == side) & (rows["name"] == table.sample.names.index(name))]
-            taken.append(_first_bytes(pool, limit))
+            taken.append(first_bytes(pool, limit))
     return np.concatenate(taken)
 
 
@@ -154,7 +154,7 @@ def _limits(sample: Sample) -> Iterable[tuple[str, str, int]]:
     return ((side, name, limit) for side, named in sample.bytes.items() for name, limit in named.items())
 
 
-def _first_bytes(rows: np.ndarray, limit: int) -> np.ndarray:
+def first_bytes(rows: np.ndarray, limit: int) -> np.ndarray:
     """(.,) ROW_PLACE of rows in seeded order, up to the first that would exceed ``limit`` bytes."""
     order = np.lexsort((rows["row"], rows["number"], rows["file"], rows["low"], rows["high"], rows["later"]))
     ordered = rows[order]

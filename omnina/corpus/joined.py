@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.seeded_order import seeded_key
 from omnina.corpus.shards import Shard, ShardSettings, write_table
 from omnina.corpus.task_output import PARTS, split_name
 
 
 def order_of(seed: int, key: str, place: tuple[int, int, int]) -> str:
-    """What a row is sorted by: the seeded place of its key; of rows with one key, their place in the files."""
+    """What a row is sorted by: the seeded place of its key; where keys are equal, its place in the files."""
     file, number, row = place
     return f"{seeded_key(seed, key).hex()} {file:010d} {number:020d} {row:06d}"
 

@@ -15,7 +15,7 @@ from omnina.corpus.choice import PLACE
 from omnina.corpus.corpus_config import CorpusConfig
 from omnina.corpus.passage import Passage
 from omnina.corpus.sample_config import Sample
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.seeded_order import seeded_key
 from omnina.corpus.shards import csv_bytes, row_cells
 from omnina.corpus.templates import Row
 

@@ -2,7 +2,7 @@
 
     keys      N tasks   read, filter, fill in templates -> a key for each passage
     choice    1 task    all keys -> which passages are duplicates, clusters and draws if asked for
-    rows      N tasks   read again, leave out duplicates, what is not drawn and what is forbidden, write shards
+    rows      N tasks   read again, leave out duplicates, what is not drawn or is forbidden, write shards
     manifest  1 task    tables that are one file, sums, ``manifest.json`` and ``rejected.csv``
 
 Reading twice costs time and saves disk: no passage is ever kept between stages. Task t takes the record files
@@ -20,9 +20,9 @@ from omnina.corpus.candidate import Candidate
 from omnina.corpus.candidates import read_candidates, with_rows
 from omnina.corpus.choice import Choice, clusters_of, duplicates_of, keys_of, near_duplicates_of, save_array
 from omnina.corpus.corpus_config import CorpusConfig
+from omnina.corpus.dedup.forbid import ForbiddenSequences
 from omnina.corpus.draw import Draw, draw_among
 from omnina.corpus.draw_step import LeaveOutUndrawn
-from omnina.corpus.dedup.forbid import ForbiddenSequences
 from omnina.corpus.joined import order_of
 from omnina.corpus.manifest import write_manifest
 from omnina.corpus.notes import Notes
@@ -41,7 +41,11 @@ Candidates = Iterable[Candidate]
 def stages(config: CorpusConfig, progress: Progress) -> dict[str, list[PipelineStep]]:
     """The blocks of each stage, stages in the order in which they run."""
     return {
-        KEYS_STAGE: [ReadRecords(config, progress, KEYS_STAGE), MakeRows(config), WriteKeys(config, progress)],
+        KEYS_STAGE: [
+            ReadRecords(config, progress, KEYS_STAGE),
+            MakeRows(config),
+            WriteKeys(config, progress),
+        ],
         CHOICE_STAGE: [ChooseFirst(config, progress)],
         ROWS_STAGE: [
             ReadRecords(config, progress, ROWS_STAGE),

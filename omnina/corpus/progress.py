@@ -1,8 +1,8 @@
 """Where a corpus run keeps what it knows between its stages, and which tasks of a stage are complete.
 
 ``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` and ``notes/`` (a file for each task of
-the first stage), ``choice.npz`` (which passages are duplicates), ``draw.npz`` (which groups are held out, which
-rows were drawn), ``rejected/`` (a file for each record file), ``parts/`` (of tables that are one file) and
+the first stage), ``choice.npz`` (which passages are duplicates), ``draw.npz`` (which groups are held out and
+which rows drawn), ``rejected/`` (a file for each record file), ``parts/`` (of tables that are one file) and
 ``logs/`` (datatrove's). A file stands there whole or not at all, so its presence says that it is complete;
 datatrove's own completion marks are taken back where the file is missing.
 """

@@ -1,4 +1,4 @@
-"""The same bases of every passage, as ``301-600``: a variable region that amplicons hold, a gene's beginning."""
+"""The same bases of every passage, as ``301-600``: a variable region of a gene, or its beginning."""
 
 import re
 from dataclasses import dataclass, replace

@@ -68,7 +68,9 @@ class ShardSettings:
         if self.file and not _FILE.fullmatch(self.file):
             raise UserError(f"file: '{self.file}' must be a name with '{{split}}' in it, without folders.")
         if self.file and not self.file.endswith(f".{self.format}"):
-            raise UserError(f"file: '{self.file}' must end in .{self.format}, as the format is {self.format}.")
+            raise UserError(
+                f"file: '{self.file}' must end in .{self.format}, as the format is {self.format}."
+            )
 
     @classmethod
     def from_yaml_section(

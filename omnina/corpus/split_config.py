@@ -66,7 +66,11 @@ def read_split(section: object, where: str) -> SplitSettings:
     if fill and (by == "cluster" or TRAIN not in rule.shares):
         raise UserError(f"{where}.fill: it needs a side '{TRAIN}', and by: accession or taxon.")
     return SplitSettings(
-        by, tuple(checked_field(rank, f"{where}.rank") for rank in ranks), rule, fill, _train_only(section, where)
+        by,
+        tuple(checked_field(rank, f"{where}.rank") for rank in ranks),
+        rule,
+        fill,
+        _train_only(section, where),
     )
 
 

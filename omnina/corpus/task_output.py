@@ -4,10 +4,9 @@
         output.counts_of("genes").kept += 1
         output.add("genes", "train", passage, "CDS of Escherichia coli.")
 
-A table's name stands before its shards' splits, ``genes_train-00007-000.parquet``; it may be empty. Shards are
-written in ``.task-00007/``. When the block ends they are moved into the folder (those that are parts of a file
-into ``progress/parts``, where they stay until the run's notes are removed), and last of all
-``task-00007.json``, which names them: a task is complete exactly when that file stands there. What a killed
+A table's name stands before its shards' splits, ``genes_train-00007-000.parquet``; it may be empty. Shards
+are written in ``.task-00007/``. When the block ends they are moved into the folder (parts of a table that is
+one file into ``progress/parts``, where they stay until that folder is removed), and last of all ``task-00007.json``, which names them: a task is complete exactly when that file stands there. What a killed
 task left behind is removed when the task runs again. A task must not run twice at the same time.
 """
 
@@ -21,7 +20,6 @@ from omnina.corpus.filters import Counts, counts_as_json
 from omnina.corpus.passage import Passage
 from omnina.corpus.shards import SHARD_NAME, ShardSettings, SplitWriter
 from omnina.errors import UserError
-
 
 PARTS = Path("progress") / "parts"
 

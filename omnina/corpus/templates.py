@@ -31,7 +31,7 @@ from omnina.corpus import conditions
 from omnina.corpus.conditions import Conditions, read_conditions
 from omnina.corpus.passage import Passage
 from omnina.corpus.section import checked_mapping, number, text
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.seeded_order import seeded_key
 from omnina.corpus.wording import Wording, read_wording
 from omnina.errors import UserError
 

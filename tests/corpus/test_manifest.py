@@ -15,12 +15,12 @@ CONFIG = {"seed": 0}
 def corpus(tmp_path):
     """Three tasks: 0, 1 and 2 rows of training, one of validation each, one passage left out."""
     for task in range(3):
-        with TaskOutput(tmp_path, task, ShardSettings(rows_per_shard=1), CONFIG) as output:
+        with TaskOutput(tmp_path, task, {"": ShardSettings(rows_per_shard=1)}, CONFIG) as output:
             for split in ["val", *["train"] * task]:
-                output.add(split, passage("ACGT"), "A gene.")
-                output.counts.kept += 1
-            output.counts.filtered["too short"] += 1
-            output.counts.rejected[f"reason {task}"] += 1
+                output.add("", split, passage("ACGT"), "A gene.")
+                output.counts_of("").kept += 1
+            output.counts_of("").filtered["too short"] += 1
+            output.counts_of("").rejected[f"reason {task}"] += 1
     return tmp_path
 
 

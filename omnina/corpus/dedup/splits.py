@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.seeded_order import seeded_key
 
 PUBLISHED_SHARES = {"train": 0.98, "validation": 0.01, "test": 0.01}
 

@@ -14,7 +14,7 @@ from Bio.Seq import reverse_complement
 from omnina.corpus.passage import Passage
 from omnina.corpus.readers.record import AnnotatedRecord
 from omnina.corpus.reject import Reject
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.seeded_order import seeded_key
 
 NO_CODING = "no coding sequence that is long enough"
 _CODON = 3

@@ -28,7 +28,9 @@ class Parents:
         """The line's fields, and gene and product of the nearest ancestor that has them where it has none."""
         found = fields_of(line)
         for _, fields, _ in self._ancestors(line):
-            found = {name: fields[name] for name in ("gene", "gene_symbol", "product") if name in fields} | found
+            found = {
+                name: fields[name] for name in ("gene", "gene_symbol", "product") if name in fields
+            } | found
         return found
 
     def pseudo(self, line: GffLine) -> bool:

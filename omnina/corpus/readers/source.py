@@ -143,7 +143,8 @@ def _read_annotated(spec: SourceSpec, record_format: Format, cutting: Cutting) -
 
 
 def _each(
-    records: Iterable[AnnotatedRecord | Reject], given: Callable[[AnnotatedRecord], Iterator[Passage | Reject]]
+    records: Iterable[AnnotatedRecord | Reject],
+    given: Callable[[AnnotatedRecord], Iterator[Passage | Reject]],
 ) -> Iterator[Passage | Reject]:
     for record in records:
         if isinstance(record, Reject):
@@ -208,7 +209,9 @@ def _check_passages(spec: SourceSpec, record_format: Format) -> None:
 def _check_pairs(spec: SourceSpec, record_format: Format) -> None:
     if record_format not in WITH_ALL_FEATURES:
         known = " or ".join(WITH_ALL_FEATURES)
-        raise _wrong(spec, "passages", f"coding_pairs needs every feature of a record; the format must be {known}")
+        raise _wrong(
+            spec, "passages", f"coding_pairs needs every feature of a record; the format must be {known}"
+        )
     if not 0 < spec.min_bases <= spec.window:
         raise _wrong(spec, "window", "coding_pairs needs the longest (window) and the shortest (min_bases)")
     for key in ("overlap", "split_at_n"):
