@@ -57,6 +57,8 @@ def summary(folder: Path) -> str:
     """The manifest in a few lines."""
     manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
     lines = [Counts.from_json(manifest["counts"]).summary()]
+    for label, counts in manifest.get("counts_by_source", {}).items():
+        lines.append(f"{label}: {Counts.from_json(counts).summary()}")
     for split, sizes in manifest["splits"].items():
         lines.append(f"{split}: {sizes['rows']} rows, {sizes['bases']} bases, {sizes['shards']} shards")
     return "\n".join((*lines, f"{folder / MANIFEST_FILE} names every shard with its sha256."))

@@ -10,7 +10,7 @@ t, t + N, t + 2N, ...; what a task writes depends on the configuration and N alo
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 import numpy as np
@@ -21,12 +21,12 @@ from omnina.corpus.candidates import read_candidates, with_rows
 from omnina.corpus.choice import Choice, clusters_of, duplicates_of, keys_of, near_duplicates_of, save_array
 from omnina.corpus.corpus_config import CorpusConfig
 from omnina.corpus.dedup.forbid import ForbiddenSequences
-from omnina.corpus.draw import Draw, draw_among
-from omnina.corpus.draw_step import LeaveOutUndrawn
+from omnina.corpus.draw import draw_among
 from omnina.corpus.joined import order_of
 from omnina.corpus.manifest import write_manifest
 from omnina.corpus.notes import Notes
 from omnina.corpus.passage import Passage
+from omnina.corpus.placing import LeaveOutUndrawn, Split
 from omnina.corpus.progress import CHOICE_STAGE, KEYS_STAGE, MANIFEST_STAGE, ROWS_STAGE, Progress
 from omnina.corpus.reject import Reject
 from omnina.corpus.split_config import TRAIN
@@ -171,33 +171,6 @@ class LeaveOutDuplicates(PipelineStep):
                     one.left_out = of_file.reasons.get(one.number)
                     one.group = of_file.clusters.get(one.number, "")
                 yield one
-
-
-class Split(PipelineStep):
-    """Decides by its group where a passage goes."""
-
-    type, name = "transform", "split"
-
-    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
-        super().__init__()
-        self.settings, self.progress = config.split, progress
-
-    def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
-        """Give all candidates; one without a taxon, where that decides, is left out."""
-        side = self.settings.rule.side
-        if self.settings.fill:
-            side = Draw.load(self.progress.draw_file).filled_sides(self.settings.rule)
-        for one in data:
-            if one.kept:
-                self._place(one, side)
-            yield one
-
-    def _place(self, candidate: Candidate, side: Callable[[str], str]) -> None:
-        candidate.group = candidate.group or self.settings.group(candidate.item)
-        if candidate.group:
-            candidate.split = side(candidate.group)
-        else:
-            candidate.left_out = f"no {' or '.join(self.settings.ranks)} to split by"
 
 
 class LeaveOutForbidden(PipelineStep):

@@ -6,7 +6,8 @@
 
 A table's name stands before its shards' splits, ``genes_train-00007-000.parquet``; it may be empty. Shards
 are written in ``.task-00007/``. When the block ends they are moved into the folder (parts of a table that is
-one file into ``progress/parts``, where they stay until that folder is removed), and last of all ``task-00007.json``, which names them: a task is complete exactly when that file stands there. What a killed
+one file into ``progress/parts``, where they stay until that folder is removed), and last of all
+``task-00007.json``, which names them: a task is complete exactly when that file stands there. What a killed
 task left behind is removed when the task runs again. A task must not run twice at the same time.
 """
 

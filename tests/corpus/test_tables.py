@@ -15,15 +15,18 @@ import yaml
 pytest.importorskip("datatrove")
 
 from omnina.corpus.build import build_corpus
+from omnina.corpus.choice import DUPLICATE
 from omnina.corpus.corpus_config import read_corpus_config
-from omnina.corpus.draw_step import NOT_SAMPLED, SHARED
 from omnina.corpus.executors import ExecutorSettings
+from omnina.corpus.placing import NOT_SAMPLED, SHARED
 from omnina.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 TEXT = {
-    "sources": [{"path": "**/one.fa", "format": "nt_fasta", "source": "one"}]
-    + [{"path": "**/two.fa", "format": "nt_fasta", "source": "two"}],
+    "sources": [
+        {"path": "**/one.fa", "format": "nt_fasta", "source": "one"},
+        {"path": "**/two.fa", "format": "nt_fasta", "source": "two"},
+    ],
     "templates": {"annotations": [{"response": "{annotation}"}]},
     "filters": {"min_bases": 50},
     "sample": {"bytes": {"train": {"one": 2000}}},
@@ -91,7 +94,7 @@ def test_a_file_for_each_table_and_split_whatever_tasks_and_workers(records, tmp
 def test_counts_rows_and_columns(records, tmp_path):
     manifest = build(records, tmp_path / "out")
     counts = manifest["counts_by_source"]
-    assert counts["asked"]["filtered"] == {SHARED: 2, "shorter than 50 bases": 1}
+    assert counts["asked"]["filtered"] == {SHARED: 1, DUPLICATE: 1, "shorter than 50 bases": 1}
     assert set(counts["text one"]["filtered"]) == {NOT_SAMPLED, "shorter than 50 bases"}
     assert counts["text two"]["kept"] == 40  # no limit is named
     rows = {name: read(tmp_path / "out" / name) for name in tables(tmp_path / "out")}

@@ -1,6 +1,6 @@
-"""The pipeline's step that leaves out what the draw among all passages did not take."""
+"""The pipeline's steps that place passages by their groups, and leave out what was not drawn."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 
 from datatrove.pipeline.base import PipelineStep
@@ -14,6 +14,34 @@ from omnina.corpus.sample_config import Sample
 
 SHARED = "in several groups of the split"
 NOT_SAMPLED = "usable, not sampled"
+
+
+class Split(PipelineStep):
+    """Decides by its group where a passage goes."""
+
+    type, name = "transform", "split"
+
+    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
+        super().__init__()
+        self.settings, self.progress = config.split, progress
+
+    def run(self, data: Iterable[Candidate], rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
+        """Give all candidates; one without a taxon, where that decides, is left out."""
+        side = self.settings.rule.side
+        if self.settings.fill:
+            side = Draw.load(self.progress.draw_file).filled_sides(self.settings.rule)
+        for one in data:
+            if one.kept:
+                self._place(one, side)
+            yield one
+
+    def _place(self, candidate: Candidate, side: Callable[[str], str]) -> None:
+        if self.settings.by != "cluster":  # whose name is noted already
+            candidate.group = self.settings.group(candidate.item)
+        if candidate.group:
+            candidate.split = side(candidate.group)
+        else:
+            candidate.left_out = f"no {' or '.join(self.settings.ranks)} to split by"
 
 
 class LeaveOutUndrawn(PipelineStep):
