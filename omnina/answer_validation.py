@@ -10,7 +10,7 @@ from accelerate.utils import gather_object
 from omnina.dataset import TokenizedData
 from omnina.evaluation.metrics import Scored, classification_metrics
 from omnina.inference.label_set import LabelSet
-from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
+from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.validation import metric_name
 
 OUTSIDE = "(an answer that training never saw)"
@@ -63,7 +63,8 @@ class AnswerValidation:
             for prompt, question in zip(prompts, questions, strict=True)
         ]
         for batch in by_tokens(scored, self.tokens_per_device):
-            found = label_log_probabilities(model, [scored[place] for place in batch], device)
+            of_batch = [scored[place] for place in batch]
+            found = label_log_probabilities(model, of_batch, device, NEGLIGIBLE)
             for place, log_probabilities in zip(batch, found, strict=True):
                 document, question = documents[place], questions[place]
                 answer = tuple(document["input_ids"][int(document["answer_start"]) :].tolist())

@@ -6,22 +6,19 @@ bases alone. Peak memory is that of a child process of its own for each, over wh
 ceiling is a large matrix product in the same dtype, in the same run.
 """
 
-import json
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from omnina.benchmark_child import in_child, peak_resident_bytes
 from omnina.chunking import SequenceRules
 from omnina.dataset import TokenizedData, load_data
 from omnina.model import IGNORED_LABEL, OmniNAForCausalLM
@@ -152,7 +149,8 @@ def make_pass(
     if side == "ours":
         attention = "varlen" if work.device.type == "cuda" and work.dtype == "bf16" else "per_document"
         model = OmniNAForCausalLM(config, attention).to(work.device)
-        collate: Callable = FlatCollator(MAX_LENGTH, work.questions, filler_id=EOS_ID)
+        shares = work.questions and attention == "per_document"
+        collate: Callable = FlatCollator(MAX_LENGTH, work.questions, EOS_ID, share_prefix=shares)
     else:
         model = LlamaForCausalLM(config).to(work.device)
         collate = partial(padded_batch, answers_only=work.questions)
@@ -220,28 +218,6 @@ def _seconds(work: Work, data: TokenizedData, batches: list[list[int]]) -> dict[
 def _median_rates(seconds: list[float], *amounts: list[float]) -> list[float]:
     """Median over batches of each amount per second."""
     return [statistics.median(np.array(amount) / np.array(seconds)) for amount in amounts]
-
-
-def in_child(module: str, function: str, *arguments: object) -> object:
-    """What a function returns in a process of its own; arguments and answer pass through JSON."""
-    with TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer.json"
-        program = (
-            "import json, sys; from importlib import import_module; from pathlib import Path;"
-            "module, function, arguments, answer = json.loads(sys.argv[1]);"
-            "found = getattr(import_module(module), function)(*arguments);"
-            "Path(answer).write_text(json.dumps(found))"
-        )
-        passed = json.dumps([module, function, arguments, str(answer)])
-        subprocess.run([sys.executable, "-c", program, passed], check=True)
-        return json.loads(answer.read_text())
-
-
-def peak_resident_bytes() -> int:
-    """Linux's own high-water mark; getrusage would begin with the parent's, which a child inherits."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 def _timed(work: Work, run: Callable[[], object]) -> float:

@@ -7,7 +7,7 @@ above what any way needs: states, output embedding and the gradients of both.
 import torch
 import torch.nn.functional as F
 
-from omnina.benchmark import in_child, peak_resident_bytes
+from omnina.benchmark_child import in_child, peak_resident_bytes
 from omnina.loss import fused_cross_entropy
 
 HIDDEN = 512

@@ -64,6 +64,9 @@ class RunSettings:
     mixing_temperature: float = field(
         default=1.0, metadata={"help": "1: tables by their size; higher: small ones come up more often"}
     )
+    dropout: float = field(
+        default=0.0, metadata={"help": "share of what each half of a layer adds that training zeroes"}
+    )
     attention: str = field(
         default="auto",
         metadata={
@@ -85,6 +88,8 @@ class RunSettings:
                 f"tokens_per_device ({self.tokens_per_device}) must be at least max_length "
                 f"({self.max_length}): one document must fit one forward pass."
             )
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout ({self.dropout}) must be at least 0 and below 1; 0.1 is usual.")
 
     def training_settings(self) -> DataSettings:
         """How the training tables are read, where that differs from validation."""

@@ -55,15 +55,16 @@ class DocumentAttention(nn.Module):
         self.o_proj = nn.Linear(self.heads * self.head_dim, hidden, bias=bias)
 
     def forward(self, x: Tensor, documents: Documents) -> Tensor:
-        """(T, H) -> (T, H)."""
-        tokens = x.shape[0]
-        query = self.q_proj(x).view(tokens, self.heads, self.head_dim)  # (T, N, D)
-        key = self.k_proj(x).view(tokens, self.kv_heads, self.head_dim)  # (T, K, D)
-        value = self.v_proj(x).view(tokens, self.kv_heads, self.head_dim)  # (T, K, D)
-        query = rotate(query, documents.cos, documents.sin)
-        key = rotate(key, documents.cos, documents.sin)
-        attended = documents.attend(query, key, value, documents)  # (T, N, D)
-        return self.o_proj(attended.reshape(tokens, self.heads * self.head_dim))
+        """(T, H) -> (T, H), or (S, H) of the tokens that ask where they are few."""
+        cos, sin = documents.cos, documents.sin
+        key = self.k_proj(x).view(-1, self.kv_heads, self.head_dim)  # (T, K, D)
+        value = self.v_proj(x).view(-1, self.kv_heads, self.head_dim)  # (T, K, D)
+        key = rotate(key, cos, sin)
+        if documents.few is not None:
+            x, cos, sin = (of_all.index_select(0, documents.few.tokens) for of_all in (x, cos, sin))
+        query = rotate(self.q_proj(x).view(-1, self.heads, self.head_dim), cos, sin)  # (T or S, N, D)
+        attended = documents.attend(query, key, value, documents)  # (T or S, N, D)
+        return self.o_proj(attended.reshape(-1, self.heads * self.head_dim))
 
 
 class FeedForward(nn.Module):
@@ -82,10 +83,15 @@ class FeedForward(nn.Module):
 
 
 class DecoderLayer(GradientCheckpointingLayer):
-    """Pre-norm attention, then pre-norm feed-forward; the unit that FSDP shards and compile compiles."""
+    """Pre-norm attention, then pre-norm feed-forward; the unit that FSDP shards and compile compiles.
 
-    def __init__(self, config: LlamaConfig) -> None:
+    In training each one's output loses a random share before it is added (Vaswani et al., 2017,
+    arXiv:1706.03762, section 5.4).
+    """
+
+    def __init__(self, config: LlamaConfig, dropout: float) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.self_attn = DocumentAttention(config)
         self.mlp = FeedForward(config)
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -93,10 +99,12 @@ class DecoderLayer(GradientCheckpointingLayer):
 
     def forward(self, x: Tensor, documents: Documents, wanted: Tensor | None = None) -> Tensor:
         """(T, H) -> (T, H), or (S, H) of the wanted tokens, (S,), alone."""
-        x = x + self.self_attn(self.input_layernorm(x), documents)
+        attended = self.self_attn(self.input_layernorm(x), documents)
         if wanted is not None:
             x = x.index_select(0, wanted)
-        return x + self.mlp(self.post_attention_layernorm(x))
+            attended = attended if documents.few is not None else attended.index_select(0, wanted)
+        x = x + self.dropout(attended)
+        return x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
 
 
 class OmniNAPreTrainedModel(PreTrainedModel):
@@ -113,12 +121,14 @@ class OmniNAPreTrainedModel(PreTrainedModel):
 class OmniNAModel(OmniNAPreTrainedModel):
     """Embedding, layers, final norm."""
 
-    def __init__(self, config: LlamaConfig, attention: Attention = "per_document") -> None:
+    def __init__(
+        self, config: LlamaConfig, attention: Attention = "per_document", dropout: float = 0.0
+    ) -> None:
         _check_supported(config)
         super().__init__(config)
         self.attention = attention
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(DecoderLayer(config, dropout) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_init()
 
@@ -130,6 +140,8 @@ class OmniNAModel(OmniNAPreTrainedModel):
         longest: int,
         wanted: Tensor | None = None,
         attend: Attend | None = None,
+        grid: Grid | None = None,
+        shared_prefix: int = 0,
     ) -> Tensor:
         """Final hidden states, of the wanted tokens alone: the last layer computes no others'.
 
@@ -138,23 +150,24 @@ class OmniNAModel(OmniNAPreTrainedModel):
             cu_seq_lens: (documents + 1,) int32, where each document begins, and T.
             longest: an upper bound of the documents' lengths, in tokens.
             wanted: (S,) int64 places in the batch; None: all of them.
-            attend: who sees whom, if not causally within each document.
+            attend, grid: who sees whom, if not causally within each document, and the documents' layout.
+            shared_prefix: tokens of the first document that all others go on from.
 
         Returns: (S, H).
         """
         cos, sin = rotary_tables(position_ids[0], self.config)
-        if attend is not None:
-            documents = Documents(cu_seq_lens, longest, cos, sin, attend)
-        elif self.attention == "varlen":
-            documents = Documents(cu_seq_lens, longest, cos, sin, attend_varlen)
-        else:
-            grid = Grid.of_documents(cu_seq_lens.diff().cpu().numpy(), input_ids.device)
-            documents = Documents(cu_seq_lens, longest, cos, sin, attend_per_document, grid)
+        if attend is None and self.attention == "varlen":
+            assert not shared_prefix, "the kernel knows no shared tokens"
+            attend = attend_varlen
+        elif attend is None:
+            attend, lengths = attend_per_document, cu_seq_lens.diff().cpu().numpy()
+            grid = Grid.of_documents(lengths, input_ids.device, shared_prefix)
+        documents = Documents(cu_seq_lens, longest, cos, sin, attend, grid)
         x = self.embed_tokens(input_ids[0])  # (T, H)
         *layers, last = self.layers
         for layer in layers:
             x = layer(x, documents)
-        return self.norm(last(x, documents, wanted))
+        return self.norm(last(x, documents.asked(wanted), wanted))
 
 
 class OmniNAForCausalLM(OmniNAPreTrainedModel):
@@ -164,11 +177,14 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         config: transformers' LlamaConfig.
         attention: ``per_document`` (SDPA, any device) or ``varlen`` (FlashAttention inside torch; CUDA,
             bf16 or fp16).
+        dropout: share of each layer's two outputs that training zeroes; no part of the checkpoint.
     """
 
-    def __init__(self, config: LlamaConfig, attention: Attention = "per_document") -> None:
+    def __init__(
+        self, config: LlamaConfig, attention: Attention = "per_document", dropout: float = 0.0
+    ) -> None:
         super().__init__(config)
-        self.model = OmniNAModel(config, attention)
+        self.model = OmniNAModel(config, attention, dropout)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self._tied_weights_keys = (
             {"lm_head.weight": "model.embed_tokens.weight"} if config.tie_word_embeddings else None
@@ -187,6 +203,8 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         num_items_in_batch: Tensor | int | None = None,
         per_token: bool = False,
         attend: Attend | None = None,
+        grid: Grid | None = None,
+        shared_prefix: int = 0,
         scored: tuple[Tensor, Tensor] | None = None,
     ) -> CausalLMOutput:
         """Loss of a flat batch, or all its logits if there is nothing to score.
@@ -199,22 +217,25 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
             num_items_in_batch: what the summed loss is divided by: the supervised tokens of the whole
                 step, over all micro-batches. This batch's own number if not given.
             per_token: give each label's loss instead, without gradient (evaluation).
-            attend: who sees whom, if not causally within each document.
+            attend, grid: who sees whom, if not causally within each document, and the documents' layout.
+            shared_prefix: tokens of the first document that all others go on from: they stand in the batch
+                once, positions of the other documents begin behind them (``per_document`` only).
             scored: places in the batch (E,) and tokens (E,) whose probability after each is wanted.
 
         Returns: ``loss``, a float32 scalar in nats per token; (T,) with 0 where unsupervised if
             ``per_token``; (E,) nats if ``scored``, without gradient; or ``logits`` (1, T, V).
         """
         batch = (input_ids, position_ids, cu_seq_lens_q, max_length_q)
+        seen = {"attend": attend, "grid": grid, "shared_prefix": shared_prefix}
         if scored is not None:
             places, tokens = scored
             wanted, of_place = places.unique(return_inverse=True)  # several tokens may be tried at one place
-            states = self.model(*batch, wanted, attend)[of_place]
+            states = self.model(*batch, wanted, **seen)[of_place]
             return CausalLMOutput(loss=token_cross_entropy(states, self.lm_head.weight, tokens))
         if labels is None:
-            return CausalLMOutput(logits=self.lm_head(self.model(*batch, attend=attend))[None])
+            return CausalLMOutput(logits=self.lm_head(self.model(*batch, **seen))[None])
         wanted, targets = _supervised(labels)
-        states = self.model(*batch, wanted, attend)
+        states = self.model(*batch, wanted, **seen)
         if per_token:
             losses = torch.zeros(labels.shape[1], device=labels.device)
             losses[wanted + 1] = token_cross_entropy(states, self.lm_head.weight, targets)

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from omnina.attention import common_prefix
 from omnina.model import IGNORED_LABEL
 
 BLOCK_ROWS = 65_536
@@ -194,18 +195,21 @@ class FlatCollator:
         answers_only: supervise the answer alone (fine-tuning) instead of every token (pretraining).
         filler_id: a token for filler documents, which no label looks at.
         fixed_shape: fill every batch up to these sizes, or None for no filler at all.
+        share_prefix: tokens that all rows begin with stand in the batch once, in the first row, as the
+            model's ``shared_prefix``; for answers only, of which none is supervised.
     """
 
     max_length: int
     answers_only: bool
     filler_id: int
     fixed_shape: FixedShape | None = None
+    share_prefix: bool = False
 
     def __call__(self, rows: Sequence[dict]) -> dict[str, Tensor | int]:
         """Rows with ``input_ids`` and ``answer_start`` -> the model's arguments.
 
         ``input_ids``, ``labels``, ``position_ids`` (1, T) int64; ``cu_seq_lens_q`` and ``_k``
-        (documents + 1,) int32; ``max_length_q`` and ``_k`` int.
+        (documents + 1,) int32; ``max_length_q`` and ``_k`` int; ``shared_prefix`` int if it is shared.
         """
         documents = [np.asarray(row["input_ids"], dtype=np.int64) for row in rows]
         labels = [
@@ -214,17 +218,29 @@ class FlatCollator:
         for size in self._filler_sizes(sum(map(len, documents))):
             documents.append(np.full(size, self.filler_id))
             labels.append(np.full(size, IGNORED_LABEL))
-        lengths = [len(ids) for ids in documents]
-        ends = self._boundaries(lengths)
-        return {
+        positions = [np.arange(len(ids)) for ids in documents]
+        shared = self._shared(documents, rows)
+        columns = [
+            [of_all[0], *(each[shared:] for each in of_all[1:])] for of_all in (documents, labels, positions)
+        ]
+        documents, labels, positions = columns
+        ends = self._boundaries([len(ids) for ids in documents])
+        batch = {
             "input_ids": _row(np.concatenate(documents)),
             "labels": _row(np.concatenate(labels)),
-            "position_ids": _row(np.concatenate([np.arange(length) for length in lengths])),
+            "position_ids": _row(np.concatenate(positions)),
             "cu_seq_lens_q": ends,
             "cu_seq_lens_k": ends,
             "max_length_q": self.max_length,
             "max_length_k": self.max_length,
         }
+        return batch | {"shared_prefix": shared} if self.share_prefix else batch
+
+    def _shared(self, documents: list[np.ndarray], rows: Sequence[dict]) -> int:
+        """Tokens that all documents begin with, all of them before the token that predicts an answer."""
+        if not self.share_prefix or len(rows) < 2:
+            return 0
+        return common_prefix(documents, min(int(row["answer_start"]) for row in rows) - 1)
 
     def _labels(self, ids: np.ndarray, answer_start: int) -> np.ndarray:
         labels = ids.copy()

@@ -143,7 +143,7 @@ def encode_records(
     records: Iterable[TableRow], encoder: tuple, workers: int
 ) -> Iterator[tuple[list[TableRow], list[Outcome]]]:
     """Batches of records with their outcomes, in order; at most four batches a worker are under way."""
-    batches = _batched(records)
+    batches = batched_records(records)
     if workers == 0:
         here = RowEncoder(*encoder)
         yield from ((batch, here.outcomes(batch)) for batch in batches)
@@ -171,7 +171,8 @@ def _encode_in_worker(batch: list[TableRow]) -> list[Outcome]:
     return _worker_encoder.outcomes(batch)
 
 
-def _batched(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:
+def batched_records(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:
+    """Lists of records as one call tokenises them, in order."""
     iterator = iter(records)
     while batch := list(islice(iterator, ROWS_PER_TASK)):
         yield batch

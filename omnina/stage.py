@@ -28,6 +28,7 @@ DECISIVE = [
 ]
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
+    "dropout",
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.
@@ -99,7 +100,9 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     """Random weights for ``model_config``, or those of ``checkpoint``."""
     run = stage.run
     if run.checkpoint:
-        model = OmniNAForCausalLM.from_pretrained(run.checkpoint, attention=attention, dtype=torch.float32)
+        model = OmniNAForCausalLM.from_pretrained(
+            run.checkpoint, attention=attention, dropout=run.dropout, dtype=torch.float32
+        )
         _check_length(run, model.config)
         setattr(model.config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
         return model
@@ -108,7 +111,7 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     config.bos_token_id, config.eos_token_id = BOS_ID, EOS_ID
     config.pad_token_id = stage.tokenizer.pad_token_id
     setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
-    return OmniNAForCausalLM(config, attention)
+    return OmniNAForCausalLM(config, attention, run.dropout)
 
 
 def decisive_settings(stage: Stage) -> dict:

@@ -23,6 +23,8 @@ from omnina.errors import UserError
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 SUPPORTED = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
+BATCH_BYTES = 8 * 2**20  # of Parquet cells that are held at a time, on average over a row group
+BATCH_ROWS = 1024
 UTF8_BOM = b"\xef\xbb\xbf"
 
 
@@ -39,12 +41,19 @@ def expand_paths(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
     return paths
 
 
-def read_rows(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(
+    path: Path,
+    required: Iterable[str] = (),
+    columns: Iterable[str] | None = None,
+    row_group: int | None = None,
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield (line, row) for each record of a table.
 
     Args:
         path: a file with a header in its first record.
         required: columns that must be there.
+        columns: of a Parquet file, read no others than these; a text table is parsed whole in any case.
+        row_group: of a Parquet file, read this one only.
 
     Yields:
         The record's first line (counted from 1, the header included; in Parquet the row, from 1) and its
@@ -54,24 +63,25 @@ def read_rows(path: Path, required: Iterable[str] = ()) -> Iterator[tuple[int, d
         UserError: naming file, line and remedy, for anything that is not a whole, regular table.
     """
     path = Path(path)
-    records = _parquet_records(path) if path.suffix == ".parquet" else _text_records(path)
+    is_parquet = path.suffix == ".parquet"
+    records = _parquet_records(path, columns, row_group) if is_parquet else _text_records(path)
     rows = 0
-    columns: list[str] = []
+    header: list[str] = []
     for line, cells in records:
-        if not columns:
-            columns = _checked_header(path, line, cells, required)
+        if not header:
+            header = _checked_header(path, line, cells, required)
             continue
-        if len(cells) != len(columns):
+        if len(cells) != len(header):
             raise UserError(
-                f"{path}:{line}: {len(cells)} cells, but the header names {len(columns)} columns "
-                f"({', '.join(columns)}); quote cells that hold the delimiter or a line break."
+                f"{path}:{line}: {len(cells)} cells, but the header names {len(header)} columns "
+                f"({', '.join(header)}); quote cells that hold the delimiter or a line break."
             )
         rows += 1
-        yield line, dict(zip(columns, cells, strict=True))
-    if not columns:
+        yield line, dict(zip(header, cells, strict=True))
+    if not header:
         raise UserError(f"{path}: the file is empty; it needs a header line and rows below it.")
     if not rows:
-        raise UserError(f"{path}: there is a header ({', '.join(columns)}) but no row below it.")
+        raise UserError(f"{path}: there is a header ({', '.join(header)}) but no row below it.")
 
 
 def _files_of(entry: str) -> list[Path]:
@@ -155,16 +165,55 @@ def _decoded_lines(path: Path, stream: BinaryIO) -> Iterator[str]:
         ) from error
 
 
-def _parquet_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def row_groups(path: Path, columns: Iterable[str]) -> list[tuple[int, int]]:
+    """(rows, uncompressed bytes of these columns) of each row group of a Parquet file, from its footer.
+
+    Raises UserError if it is no Parquet file, or has none of the columns.
+    """
+    with _opened_parquet(path) as table:
+        present = _present(path, table, columns)
+        groups = (table.metadata.row_group(group) for group in range(table.num_row_groups))
+        return [(group.num_rows, _column_bytes(group, present)) for group in groups]
+
+
+def _column_bytes(group: pyarrow.parquet.RowGroupMetaData, names: list[str]) -> int:
+    columns = (group.column(place) for place in range(group.num_columns))
+    return sum(column.total_uncompressed_size for column in columns if column.path_in_schema in names)
+
+
+def _opened_parquet(path: Path) -> pyarrow.parquet.ParquetFile:
     try:
-        table = pyarrow.parquet.ParquetFile(path)
+        return pyarrow.parquet.ParquetFile(path)
     except pyarrow.ArrowInvalid as error:
         raise UserError(f"{path}: not a Parquet file ({error}); make or fetch it again.") from error
-    with table:
-        columns = table.schema_arrow.names
+
+
+def _present(path: Path, table: pyarrow.parquet.ParquetFile, columns: Iterable[str]) -> list[str]:
+    wanted, there = list(columns), table.schema_arrow.names
+    present = [name for name in there if name in wanted]
+    if not present:
+        raise UserError(f"{path}: no column {' or '.join(map(repr, wanted))}; it has: {', '.join(there)}.")
+    return present
+
+
+def _parquet_records(
+    path: Path, wanted: Iterable[str] | None, row_group: int | None
+) -> Iterator[tuple[int, list[str]]]:
+    with _opened_parquet(path) as table:
+        columns = table.schema_arrow.names if wanted is None else _present(path, table, wanted)
         yield 0, columns
-        row = 0
-        for batch in table.iter_batches(batch_size=1024):
+        groups = range(table.num_row_groups) if row_group is None else [row_group]
+        row = sum(table.metadata.row_group(group).num_rows for group in range(groups[0])) if groups else 0
+        for batch in table.iter_batches(
+            batch_size=_rows_of(BATCH_BYTES, table), row_groups=groups, columns=columns
+        ):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 row += 1
                 yield row, ["" if value is None else str(value) for value in values]
+
+
+def _rows_of(size: int, table: pyarrow.parquet.ParquetFile) -> int:
+    """Rows of about so many bytes, uncompressed, where they are longest; BATCH_ROWS at most."""
+    groups = [table.metadata.row_group(number) for number in range(table.num_row_groups)]
+    longest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=0)
+    return max(1, min(BATCH_ROWS, int(size / max(1, longest))))

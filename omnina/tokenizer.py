@@ -1,4 +1,4 @@
-"""Load, convert and save tokenizers: ours and the published ones. Special tokens are named here only.
+"""Load, convert and save tokenizers: ours and the published ones.
 
 A tokenizer is a SentencePiece BPE model over DNA and English, carried as a Hugging Face fast tokenizer
 that gives SentencePiece's own ids. A folder of ours holds
@@ -24,9 +24,8 @@ from transformers import PreTrainedTokenizerFast
 
 from omnina.errors import UserError
 from omnina.prompt import chat_template
+from omnina.special_tokens import BOS_ID, BOS_TOKEN, EOS_ID, EOS_TOKEN, PAD_TOKEN, UNK_ID, UNK_TOKEN
 
-UNK_TOKEN, BOS_TOKEN, EOS_TOKEN, PAD_TOKEN = "<unk>", "<s>", "</s>", "[PAD]"
-UNK_ID, BOS_ID, EOS_ID = 0, 1, 2
 SPACE = "\u2581"  # what SentencePiece writes for a space; the one character that cannot round-trip
 TRAIN_COMMAND = "python scripts/train_tokenizer.py --input YOUR.csv --output {folder} --vocab_size N"
 

@@ -3,17 +3,17 @@
     tables and .txt files -> windows -> a seeded sample of each language -> SentencePiece -> fast tokenizer
 
 In most tables there are ten bases to one character of English, and merges go to what is frequent: so each
-language gets its share of the sample, and the scarcer one is repeated until it has its share of what
-SentencePiece sees. A sample of 50 MB and 32,000 pieces took 11 seconds and 1.2 GB of memory on one core.
+language gets its share of the sample, and the scarcer one counts several times until it has its share of what
+SentencePiece sees. The cap on memory decides how large the sample may be (``omnina/tokenizer_memory.py``).
 
     python scripts/train_tokenizer.py --input data/pretrain_train_example.csv --output DIR --vocab_size 1024
 """
 
-import hashlib
-import io
+import math
 import re
-import string
+import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import sentencepiece
@@ -21,37 +21,57 @@ from transformers import PreTrainedTokenizerFast
 
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
-from omnina.table import expand_paths
-from omnina.tokenizer import (
-    BOS_ID,
-    BOS_TOKEN,
-    EOS_ID,
-    EOS_TOKEN,
-    UNK_ID,
-    UNK_TOKEN,
-    load_tokenizer,
-    save_tokenizer,
-    to_fast_tokenizer,
-    write_json,
-)
-from omnina.tokenizer_sampling import DNA, ENGLISH, Language, sample_languages
+from omnina.sentencepiece_training import train_in_process
+from omnina.tokenizer import load_tokenizer, save_tokenizer, to_fast_tokenizer, write_json
+from omnina.tokenizer_memory import plan_memory
+from omnina.tokenizer_sample_report import describe_sample
+from omnina.tokenizer_sampling import Language, language_budgets, sample_languages
+from omnina.tokenizer_units import TRAIN_SPLIT, choose_units, find_inputs, list_units
+from omnina.tokenizer_windows import DNA, ENGLISH
 
-SAMPLE_BYTES = 50_000_000
+MAX_MEMORY_GB = 4.0
+READ_FACTOR = 20  # bytes read for a byte of sample: then its windows are of 20 times as many row groups
+SHARE_TOLERANCE, MOST_COUNTS = 0.01, 10  # of the share of English; of the counts that are tried
 MAX_PROMPT_LINES = 10_000  # enough for every word of the prompts to become one piece
-PRINTABLE = string.ascii_letters + string.digits + string.punctuation  # IUPAC letters among them
 _OTHER = re.compile(r"[^ -~]+")
-_LABEL = re.compile(r"\S+:")
-_BYTE_PIECE = re.compile("<0x[0-9A-F]{2}>")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the input is read.
+
+    Args:
+        max_memory_gb: cap on the memory of all processes together, SentencePiece's too, in 10^9 bytes.
+        read_bytes: text that is read for the sample, about; None for 20 times the sample.
+        workers: processes that read; 0 reads in this one, without a hard limit on reading.
+        split: of a folder with manifest.json, whose shards are read.
+
+    Raises UserError for numbers that make no sense.
+    """
+
+    max_memory_gb: float = MAX_MEMORY_GB
+    read_bytes: int | None = None
+    workers: int = 0
+    split: str = TRAIN_SPLIT
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise UserError(f"--workers is {self.workers}; it must be 0 or more")
+        if self.read_bytes is not None and self.read_bytes < 1:
+            raise UserError(f"--read_bytes is {self.read_bytes}; it must be positive")
+        if not 0 < self.max_memory_gb < math.inf:
+            raise UserError(f"--max_memory_gb is {self.max_memory_gb}; it must be positive, for example 4")
 
 
 def train_tokenizer(
-    inputs: Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     output: Path,
     *,
     vocab_size: int,
-    sample_bytes: int = SAMPLE_BYTES,
+    sample_bytes: int | None = None,
     text_share: float = 0.5,
     seed: int = 0,
+    reading: Reading = Reading(),
     command: str = "",
 ) -> dict:
     """Sample, train, convert, save and measure.
@@ -59,34 +79,38 @@ def train_tokenizer(
     The same files, sizes and seed give the same bytes of tokenizer.json and tokenizer.model.
 
     Args:
-        inputs: tables (columns ``sequence``, ``response``, ``question``) and ``.txt`` files, or globs.
+        inputs: tables (columns ``sequence``, ``response``, ``question``), ``.txt`` files, globs, and folders
+            with a manifest.json.
         output: the folder to write.
         vocab_size: SentencePiece pieces; ``[PAD]`` comes on top.
-        sample_bytes: how much text SentencePiece sees, before repetition.
+        sample_bytes: how much text SentencePiece sees, at most; None for as much as the memory allows.
         text_share: the part of it that is English, between 0 and 1.
         seed: which windows are sampled.
+        reading: how the input is read.
         command: how the run was started, for the report.
 
     Returns the report, which is saved as ``tokenizer_report.json``.
-    Raises UserError for input that cannot be read, or a vocabulary too large or too small for it.
+    Raises UserError for input that cannot be read, a vocabulary too large or too small for it, or a cap on
+    memory that does not suffice.
     """
     if not 0 < text_share < 1:
         raise UserError(f"--text_share is {text_share}; it must lie between 0 and 1, for example 0.5")
-    paths = expand_paths(inputs)
-    languages = sample_languages(paths, sample_bytes, text_share, seed)
+    plan = plan_memory(reading.max_memory_gb, sample_bytes, vocab_size, reading.workers)
+    units = list_units(find_inputs(inputs, reading.split))
+    chosen = choose_units(units, reading.read_bytes or READ_FACTOR * plan.sample_bytes, seed)
+    budgets = language_budgets(plan.sample_bytes, text_share)
+    languages = sample_languages(chosen, budgets, seed, reading.workers, plan.reader_bytes)
     repeats = repetitions(languages, text_share)
-    model = train_sentencepiece(training_lines(languages, repeats), vocab_size)
-    tokenizer = _save(model, output)
+    tokenizer = _train(training_lines(languages, repeats), output, vocab_size, plan.trainer_bytes)
     report = {
         "command": command,
         "vocab_size": vocab_size,
         "pad_token_id": tokenizer.pad_token_id,
         "seed": seed,
-        "sample_bytes": sample_bytes,
+        "sample_bytes": plan.sample_bytes,
         "text_share": text_share,
         "sentencepiece": sentencepiece.__version__,
-        "inputs": [_file_identity(path) for path in paths],
-        **{name: _describe(tokenizer, name, languages[name], repeats[name]) for name in languages},
+        **describe_sample(tokenizer, units, chosen, languages, repeats),
     }
     write_json(output / "tokenizer_report.json", report)
     return report
@@ -101,81 +125,57 @@ def check_output_folder(folder: Path, overwrite: bool) -> None:
 
 
 def repetitions(languages: dict[str, Language], text_share: float) -> dict[str, int]:
-    """How often each sample is shown, so that about ``text_share`` of the bytes are English."""
+    """How often each sample counts: the smallest numbers by which ``text_share`` of the bytes are English.
+
+    To a hundredth of the share; or as near as it gets with up to 10 for the language that there is more of.
+    """
     dna, english = (languages[name].training.sampled_bytes for name in (DNA, ENGLISH))
     if not dna or not english:
         return {DNA: 1, ENGLISH: 1}
     excess_of_dna = dna * text_share / (english * (1 - text_share))
-    return {DNA: max(1, round(1 / excess_of_dna)), ENGLISH: max(1, round(excess_of_dna))}
+    counts = [_whole_counts(excess_of_dna, smaller) for smaller in range(1, MOST_COUNTS + 1)]
+    misses = [abs(e * english / (e * english + d * dna) - text_share) for d, e in counts]
+    near = [count for count, miss in zip(counts, misses, strict=True) if miss <= SHARE_TOLERANCE]
+    best = near[0] if near else counts[misses.index(min(misses))]
+    return dict(zip((DNA, ENGLISH), best, strict=True))
 
 
-def training_lines(languages: dict[str, Language], repeats: dict[str, int]) -> Iterator[str]:
-    """What SentencePiece is shown: both samples, and the prompts, for every row has one around it.
+def _whole_counts(excess_of_dna: float, smaller: int) -> tuple[int, int]:
+    """Counts of DNA and of English in about this ratio, the smaller of them given."""
+    if excess_of_dna >= 1:
+        return smaller, round(excess_of_dna * smaller)
+    return round(smaller / excess_of_dna), smaller
+
+
+def training_lines(languages: dict[str, Language], repeats: dict[str, int]) -> Iterator[tuple[str, int]]:
+    """(line, how often it counts) of both samples, and of the prompts, for every row has one around it.
 
     Lines are split at whatever is not printable ASCII: such characters are written in bytes, never get a
     piece of their own, and what stands between them is what the merges will see.
     """
     for name, language in languages.items():
-        parts = [part for window in language.training.windows() for part in _OTHER.split(window) if part]
-        for _ in range(repeats[name]):
-            yield from parts
+        for window in language.training.windows():
+            yield from ((part, repeats[name]) for part in _OTHER.split(window) if part)
     prompts = [
         part.rstrip(" ")  # the space before a cell belongs to the cell
         for prompt in (PRETRAIN_PROMPT, FINETUNE_PROMPT)
         for part in (prompt.before_sequence, prompt.before_question, prompt.before_response)
     ]
     rows = max(language.training.total_windows for language in languages.values())
-    for _ in range(min(rows, MAX_PROMPT_LINES)):
-        yield from filter(None, prompts)
+    yield from ((prompt, min(rows, MAX_PROMPT_LINES)) for prompt in filter(None, prompts))
 
 
-def train_sentencepiece(lines: Iterator[str], vocab_size: int) -> bytes:
-    """A serialised SentencePiece BPE model of ``vocab_size`` pieces.
-
-    Raises UserError, naming the size that is possible, if the lines do not hold as many pieces, or the
-    bytes and characters alone are more.
-    """
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=lines,
-            model_writer=model,
-            model_type="bpe",
-            vocab_size=vocab_size,
-            unk_id=UNK_ID,
-            bos_id=BOS_ID,
-            eos_id=EOS_ID,
-            pad_id=-1,  # [PAD] comes after the last piece, as in the published tokenizers
-            unk_piece=UNK_TOKEN,
-            bos_piece=BOS_TOKEN,
-            eos_piece=EOS_TOKEN,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,  # identity alone still strips and folds spaces
-            add_dummy_prefix=False,
-            byte_fallback=True,
-            required_chars=PRINTABLE,
-            character_coverage=1.0,  # less can drop required characters too
-            num_threads=1,
-            minloglevel=2,  # errors only
-        )
-    except RuntimeError as error:
-        raise _vocabulary_error(str(error), vocab_size) or error from error
-    return model.getvalue()
-
-
-def _vocabulary_error(message: str, vocab_size: int) -> UserError | None:
-    """What SentencePiece means, if it is about the vocabulary's size."""
-    if largest := re.search(r"Vocabulary size too high.*<= (\d+)", message):
-        return UserError(
-            f"--vocab_size {vocab_size} is too large for this text: at most {largest[1]} is possible. "
-            "Choose a smaller one, or add text."
-        )
-    if smallest := re.search(r"Vocabulary size is smaller than required_chars\. \d+ vs (\d+)", message):
-        return UserError(
-            f"--vocab_size {vocab_size} is too small: the 256 bytes and the single characters alone are "
-            f"{smallest[1]} pieces. Choose at least {smallest[1]}, better 1024 or more."
-        )
-    return None
+def _train(
+    lines: Iterable[tuple[str, int]], output: Path, vocab_size: int, allowed_bytes: int
+) -> PreTrainedTokenizerFast:
+    """Hand the lines over in a file, beside the output: the training process does not share this memory."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".tokenizer-", dir=output.parent) as folder:
+        path, model = Path(folder, "lines.tsv"), Path(folder, "tokenizer.model")
+        with path.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(f"{text}\t{times}\n" for text, times in lines)
+        train_in_process(path, model, vocab_size, allowed_bytes)
+        return _save(model.read_bytes(), output)
 
 
 def _save(model: bytes, folder: Path) -> PreTrainedTokenizerFast:
@@ -186,47 +186,3 @@ def _save(model: bytes, folder: Path) -> PreTrainedTokenizerFast:
     tokenizer = load_tokenizer(folder)
     save_tokenizer(tokenizer, folder)
     return tokenizer
-
-
-def _file_identity(path: Path) -> dict:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest}
-
-
-def _describe(tokenizer: PreTrainedTokenizerFast, name: str, language: Language, repeat: int) -> dict:
-    """One language in the report: what was sampled, and how it is tokenised."""
-    training, held_out = language.training, language.held_out
-    return {
-        "total_bytes": training.total_bytes + held_out.total_bytes,
-        "held_out_bytes": held_out.total_bytes,
-        "sampled_bytes": training.sampled_bytes,
-        "sampled_share": round(training.sampled_bytes / max(training.total_bytes, 1), 6),
-        "repeated": repeat,
-        "windows": training.total_windows + held_out.total_windows,
-        "measured": _measure(tokenizer, name, language),
-    }
-
-
-def _measure(tokenizer: PreTrainedTokenizerFast, name: str, language: Language) -> dict | None:
-    """Characters (in DNA: bases) per token, and the shares of unknown and of byte tokens.
-
-    On the held-out windows, or the training windows where nothing was held out; None without any. The
-    spaces and labels (``gRNA:``) of DNA are not counted as bases.
-    """
-    held_out = language.held_out.windows()
-    windows = held_out or language.training.windows()
-    texts = [_LABEL.sub("", window) if name == DNA else window for window in windows]
-    encodings = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-    tokens = [token for encoding in encodings for token in encoding.tokens]
-    if not tokens:
-        return None
-    characters = sum(len(text) - (text.count(" ") if name == DNA else 0) for text in texts)
-    return {
-        "on": "held-out windows" if held_out else "training windows",
-        "bases" if name == DNA else "characters": characters,
-        "tokens": len(tokens),
-        "bases_per_token" if name == DNA else "characters_per_token": round(characters / len(tokens), 3),
-        "unknown_rate": tokens.count(UNK_TOKEN) / len(tokens),
-        "byte_rate": round(sum(map(bool, map(_BYTE_PIECE.fullmatch, tokens))) / len(tokens), 6),
-    }

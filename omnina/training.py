@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -86,12 +86,13 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
         model.compile_layers()
     bins = args.world_size * args.gradient_accumulation_steps
     shape = FixedShape.for_plan(plan, bins) if attention == "varlen" else None
-    collator = FlatCollator(run.max_length, stage.data_settings.questions, EOS_ID, shape)
+    answers_only = stage.data_settings.questions
+    collator = FlatCollator(run.max_length, answers_only, EOS_ID, shape)
     rows = _validation_rows(stage)
     return OmniNATrainer(
         plan=plan,
         bases=stage.train.bases,
-        collator=collator,
+        collator=replace(collator, share_prefix=answers_only and attention == "per_document"),
         validation=Validation(stage.validation, rows, collator, run.tokens_per_device),
         answers=_answer_validation(stage, rows),
         questions=stage.questions,

@@ -6,10 +6,12 @@
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
     python scripts/benchmark.py loss
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
+    python scripts/benchmark.py corpus --megabytes 100 1000 --json output/benchmark_corpus.json
 
 ``train``, ``finetune``: a forward and backward pass against transformers' LlamaForCausalLM on padded rows.
 ``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
 ``predict``: answers from the label set against generating them.
+``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
 """
 
 import argparse
@@ -18,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from omnina.benchmark import Work, markdown_table, measure_training, tokenizer_for
+from omnina.benchmark_corpus import FORMATS, corpus_table, measure_corpus
 from omnina.benchmark_loss import measure_loss_memory
 from omnina.benchmark_prediction import measure_prediction
 from omnina.chunking import parse_cell
@@ -51,6 +54,10 @@ def parse_arguments() -> argparse.Namespace:
     predict.add_argument("--label_probabilities", action="store_true", help="ours: of every label")
     predict.add_argument("--rows", type=int, default=128, help="rows answered, evenly from the table")
     predict.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a batch")
+    corpus = commands.add_parser("corpus", allow_abbrev=False)
+    corpus.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000], help="sizes of the files")
+    corpus.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="of the files")
+    corpus.add_argument("--scratch", type=Path, help="folder for files and tables, four times the largest")
     for command in commands.choices.values():
         command.add_argument("--json", type=Path, help="also write the figures here")
     return parser.parse_args()
@@ -95,11 +102,13 @@ def main() -> None:
         tables = prediction_figures(arguments)
     elif arguments.what == "loss":
         tables = [measure_loss_memory()]
+    elif arguments.what == "corpus":
+        tables = [measure_corpus(sorted(arguments.megabytes), arguments.formats, arguments.scratch)]
     else:
         tables = training_figures(arguments)
     print(hardware())
     for rows in tables:
-        print(f"\n{markdown_table(rows)}")
+        print(f"\n{corpus_table(rows) if arguments.what == 'corpus' else markdown_table(rows)}")
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         flat = [row for rows in tables for row in rows]

@@ -26,7 +26,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     parser.add_argument("--forbid", nargs="+", default=[], help="tables that 'train' must not come near")
     parser.add_argument("--executor", choices=EXECUTORS, default="local", help="where to run")
-    parser.add_argument("--tasks", type=int, default=1, help="parts of the work; at most one a record file")
+    parser.add_argument("--tasks", type=int, default=1, help="parts of the work, at most one a unit")
     parser.add_argument("--workers", type=int, default=1, help="tasks at the same time")
     parser.add_argument("--dry_run", action="store_true", help="run nothing; print plan and Slurm scripts")
     cluster = parser.add_argument_group("Slurm and Ray")

@@ -10,9 +10,9 @@ tables are read row by row, 3 to 14 million bases a second; only the test tables
 import argparse
 from pathlib import Path
 
-from omnina.command import run_command
+from omnina.command import check_report_folder, run_command
 from omnina.corpus.dedup.contamination import find_contamination
-from omnina.corpus.dedup.contamination_report import check_report_folder, write_report
+from omnina.corpus.dedup.contamination_report import write_report
 
 
 def parse_arguments() -> argparse.Namespace:

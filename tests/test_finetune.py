@@ -88,6 +88,7 @@ def settings(world: Path, output: Path, **changes) -> list[str]:
         "tokens_per_device": 1024,
         "max_steps": 12,
         "learning_rate": 1e-2,
+        "dropout": 0.1,
         "output_dir": str(output),
         "cache_dir": str(world / "cache"),
         "save_steps": 6,

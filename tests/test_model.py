@@ -68,6 +68,39 @@ def test_packed_batch_equals_its_documents_one_by_one(small_model, rows, collato
         torch.testing.assert_close(gradients(small_model)[name], expected, **TOLERANCE, msg=name)
 
 
+@pytest.mark.parametrize("kv_heads", [4, 2])
+def test_answers_behind_a_shared_prefix_have_llamas_loss_and_gradients(small_config, kv_heads):
+    small_config.num_key_value_heads = kv_heads
+    torch.manual_seed(3)
+    model = OmniNAForCausalLM(small_config)
+    llama = oracle(model)
+    rows = rows_behind_a_prefix([10, 30, 31, 33, 12])
+    tokens = sum(len(row["input_ids"]) - row["answer_start"] for row in rows)
+    shared = FlatCollator(64, True, filler_id=2, share_prefix=True)(rows)
+    assert shared["shared_prefix"] == 6
+    loss = model(**shared).loss
+    loss.backward()
+    total = 0.0
+    for row in rows:
+        ids = torch.tensor(row["input_ids"])[None]
+        labels = torch.where(torch.arange(ids.shape[1]) < row["answer_start"], -100, ids)
+        theirs = llama(input_ids=ids, labels=labels, num_items_in_batch=tokens).loss
+        theirs.backward()
+        total += theirs.item()
+    assert loss.item() == pytest.approx(total, rel=1e-5)
+    for name, expected in gradients(llama).items():
+        torch.testing.assert_close(gradients(model)[name], expected, **TOLERANCE, msg=name)
+
+
+def rows_behind_a_prefix(lengths: list[int]) -> list[dict]:
+    """Six first tokens are the same; the last three are the answer."""
+    ids = torch.Generator().manual_seed(5)
+    rows = [torch.randint(3, 60, (length,), generator=ids) for length in lengths]
+    for row in rows:
+        row[:6] = torch.arange(10, 16)
+    return [{"input_ids": row.tolist(), "answer_start": len(row) - 3} for row in rows]
+
+
 @pytest.mark.parametrize("autocast", [False, True])
 def test_gradients_do_not_depend_on_the_chunk_size(small_model, rows, collator, monkeypatch, autocast):
     found = []
@@ -143,6 +176,19 @@ def test_gradient_checkpointing_changes_no_gradient(small_model, rows, collator)
     small_model(**collator(rows)).loss.backward()
     for name, expected in gradients(plain).items():
         assert torch.equal(gradients(small_model)[name], expected), name
+
+
+def test_dropout_is_of_training_alone_and_of_no_checkpoint(small_config, rows, collator, tmp_path):
+    torch.manual_seed(0)
+    model = OmniNAForCausalLM(small_config, dropout=0.5)
+    plain = OmniNAForCausalLM(small_config)
+    plain.load_state_dict(model.state_dict())
+    batch = collator(rows)
+    expected = plain(**batch).loss
+    assert model.eval()(**batch).loss == expected
+    assert model.train()(**batch).loss != expected
+    model.save_pretrained(tmp_path)
+    assert "dropout" not in json.loads((tmp_path / "config.json").read_text())
 
 
 def test_saved_folder_is_a_plain_llama_without_pickle(small_model, rows, collator, tmp_path):

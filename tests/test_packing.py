@@ -139,6 +139,28 @@ def test_labels_of_answers_only_mask_exactly_the_prompt():
     assert batch["cu_seq_lens_q"].tolist() == [0, 5, 8]
 
 
+def test_a_shared_prefix_stands_once_and_ends_before_the_first_answer():
+    rows = [
+        {"input_ids": [1, 7, 8, 11, 12, 2], "answer_start": 4},
+        {"input_ids": [1, 7, 8, 20, 2], "answer_start": 3},
+        {"input_ids": [1, 7, 8, 9, 21, 2], "answer_start": 4},
+    ]
+    batch = FlatCollator(8, answers_only=True, filler_id=2, share_prefix=True)(rows)
+    assert batch["shared_prefix"] == 2  # three are the same, but the third predicts an answer
+    assert batch["input_ids"].tolist() == [[1, 7, 8, 11, 12, 2, 8, 20, 2, 8, 9, 21, 2]]
+    assert batch["labels"].tolist() == [[-100] * 4 + [12, 2, -100, 20, 2, -100, -100, 21, 2]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 4, 5, 2, 3, 4, 2, 3, 4, 5]]
+    assert batch["cu_seq_lens_q"].tolist() == [0, 6, 9, 13]
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [{"input_ids": [1, 7, 9, 2], "answer_start": 2}]], ids=["none", "one row"]
+)
+def test_nothing_is_shared_where_there_is_no_second_row(rows):
+    batch = FlatCollator(8, answers_only=True, filler_id=2, share_prefix=True)(rows)
+    assert batch["shared_prefix"] == 0
+
+
 def test_filler_documents_are_unsupervised_and_within_the_positions():
     batch = FlatCollator(64, False, filler_id=2, fixed_shape=FixedShape(256, 128))(
         [{"input_ids": [1, 5, 2], "answer_start": 1}]

@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,6 +36,19 @@ def rows(path, required=("sequence", "response")):
 )
 def test_every_dialect_gives_the_same_rows(tmp_path, name, content):
     assert rows(table(tmp_path, content, name)) == ROWS
+
+
+def test_long_parquet_rows_are_held_a_few_at_a_time(tmp_path):
+    path = tmp_path / "rows.parquet"
+    cells = [f"{number:04d}" + "A" * 200_000 for number in range(300)]  # 60 MB
+    pq.write_table(pa.table({"sequence": cells}), path, use_dictionary=False)
+    del cells
+    tracemalloc.start()
+    try:
+        assert [line for line, _ in read_rows(path)] == list(range(1, 301))
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_parquet_gives_the_same_cells(tmp_path):

@@ -1,132 +1,95 @@
-"""Windows hold every byte of the input, and a sample of them is bounded, fair and repeatable."""
+"""A sample of windows is bounded, fair, and the same whoever reads what in which order."""
 
 import random
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tables import random_dna, write_table
 
-from omnina.tokenizer_sampling import (
-    DNA,
-    ENGLISH,
-    WINDOW_BYTES,
-    WindowSample,
-    cut_text,
-    plain_text_windows,
-    sample_languages,
-    table_windows,
-)
+from omnina.errors import UserError
+from omnina.tokenizer_sampling import WindowSample, language_budgets, sample_languages, sample_unit
+from omnina.tokenizer_units import choose_units, find_inputs, list_units
+from omnina.tokenizer_windows import DNA, ENGLISH, WINDOW_BYTES
 
-SENTENCEPIECE_LIMIT = 4192  # bytes; longer lines are dropped in silence
-SAMPLE_BYTES = 10_000_000
+EVERYTHING = language_budgets(10_000_000, 0.5)
 
 
-def of_language(windows, name: str) -> list[str]:
-    return [window for language, window in windows if language == name]
+def write_shards(folder: Path, shards: int = 6, groups: int = 4, rows: int = 10) -> list[Path]:
+    """Parquet shards of several row groups; every cell says where it is."""
+    paths = []
+    for shard in range(shards):
+        names = [f"shard {shard} row {row}" for row in range(groups * rows)]
+        dna = [random_dna(300, hash((shard, row)) % 2**32) for row in range(groups * rows)]
+        table = pa.table({"sequence": dna, "response": names, "notes": ["x" * 1000] * len(names)})
+        paths.append(folder / f"train-{shard:05d}-000.parquet")
+        pq.write_table(table, paths[-1], row_group_size=rows)
+    return paths
 
 
-@pytest.fixture
-def table(tmp_path) -> Path:
-    generator = random.Random(0)
-    words = [random_dna(7, seed).lower() for seed in range(60)]
-    rows = [
-        {"sequence": random_dna(400, seed), "response": " ".join(generator.choices(words, k=8))}
-        for seed in range(200)
-    ]
-    return write_table(tmp_path / "table.csv", rows)
+def read(paths, budgets=EVERYTHING, read_bytes=10**9, seed=0, **options):
+    return sample_languages(
+        choose_units(list_units(find_inputs(paths)), read_bytes, seed), budgets, seed, **options
+    )
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(4, 40))
-def test_windows_join_to_the_text(text, limit):
-    windows = list(cut_text(text, limit))
-    assert "".join(windows) == text
-    assert all(0 < len(window.encode()) <= limit for window in windows)
-
-
-@given(st.lists(st.text("aé", min_size=1, max_size=5), min_size=1), st.integers(11, 40))
-def test_words_stay_whole_where_windows_can_hold_them(words, limit):
-    windows = list(cut_text(" ".join(words), limit))
-    assert [word for window in windows for word in window.split()] == words
-    assert all(window.startswith(" ") for window in windows[1:])
-
-
-def test_windows_are_as_long_as_they_may_be():
-    assert list(cut_text("a bb cc", 4)) == ["a bb", " cc"]
-    assert list(cut_text("aaaaaa éé", 4)) == ["aaaa", "aa", " é", "é"]
-    assert list(cut_text("", 4)) == []
-
-
-def test_no_base_of_a_long_sequence_is_lost(tmp_path):
-    sequence = random_dna(30_000).lower().replace("t", "u")
-    path = write_table(tmp_path / "t.csv", [{"sequence": sequence, "response": "a gene"}])
-    windows = of_language(table_windows(path), DNA)
-    assert all(window.startswith(" ") for window in windows)
-    assert "".join(window[1:] for window in windows) == sequence.upper().replace("U", "T")
-    assert max(len(window) for window in windows) == WINDOW_BYTES < SENTENCEPIECE_LIMIT
-
-
-def test_cells_are_shown_as_the_prompt_shows_them(tmp_path):
-    row = {
-        "source": "elsewhere",
-        "question": "Is it cut?",
-        "response": "Yes,\r\n\nat once",
-        "sequence": "gRNA:acgu  targetRNA:NNN",
+def texts(languages) -> dict[str, tuple[list[str], list[str]]]:
+    return {
+        name: (list(language.training.windows()), list(language.held_out.windows()))
+        for name, language in languages.items()
     }
-    windows = list(table_windows(write_table(tmp_path / "t.csv", [row])))
-    assert windows == [
-        (DNA, " gRNA:ACGT targetRNA:NNN"),
-        (ENGLISH, "Yes,"),
-        (ENGLISH, "at once"),
-        (ENGLISH, " Is it cut?"),
-    ]
 
 
-@pytest.mark.parametrize("ending", ["", "\n"])
-@pytest.mark.parametrize("text", ["word " * 20_000 + "end", "é" * 30_000, "short"])
-def test_no_line_of_a_text_file_is_lost_for_its_length(tmp_path, text, ending):
-    path = tmp_path / "text.txt"
-    path.write_text(f"first\n\n{text}{ending}", encoding="utf-8")
-    first, *windows = of_language(plain_text_windows(path), ENGLISH)
-    assert first == "first"
-    assert "".join(windows) == text
-    assert all(len(window.encode()) <= WINDOW_BYTES for window in windows)
-    assert all(set(window.split()) <= {"word", "end"} for window in windows if "word" in text)
-
-
-def test_a_sample_is_bounded_ordered_and_repeatable():
-    def sample(seed: str) -> WindowSample:
-        windows = WindowSample(1000, seed)
-        for number in range(500):
-            windows.add(f"{number:03d}" + "x" * (number % 40))
-        return windows
-
-    once, again, other = sample("a"), sample("a"), sample("b")
-    assert 950 < once.sampled_bytes == sum(map(len, once.windows())) <= 1000
-    assert (once.total_windows, once.total_bytes) == (500, sum(3 + number % 40 for number in range(500)))
-    assert once.windows() == sorted(once.windows()) == again.windows() != other.windows()
+def offered(seed: int, windows: int = 300) -> dict[str, float]:
+    """Windows of several lengths and their ranks."""
+    generator = random.Random(seed)
+    return {f"{number:03d}" + "x" * (number % 7 * 40): generator.random() for number in range(windows)}
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_sample_is_the_windows_of_lowest_rank(seed):
     """Nothing that came late and short fills the room that a long one left."""
-    generator = random.Random(str(seed))
-    ranks = {f"{number:03d}" + "x" * (number % 7 * 40): generator.random() for number in range(300)}
-    sample = WindowSample(2000, str(seed))
-    for window in ranks:
-        sample.add(window)
-    kept = set(sample.windows())
-    assert max(ranks[window] for window in kept) < min(ranks[window] for window in ranks.keys() - kept)
+    ranks = offered(seed)
+    sample = WindowSample(2000)
+    for window, rank in ranks.items():
+        sample.add(window, rank)
+    kept = list(sample.windows())
+    assert sample.sampled_bytes == sum(map(len, kept)) <= 2000
+    assert (sample.total_windows, sample.total_bytes) == (300, sum(map(len, ranks)))
+    assert kept == sorted(kept)
+    by_rank = sorted(ranks, key=ranks.get)
+    assert set(kept) == set(by_rank[: len(kept)])
+    assert sample.sampled_bytes + len(by_rank[len(kept)]) > 2000
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_samples_of_parts_merge_to_the_sample_of_the_whole(seed):
+    ranks, generator = offered(seed), random.Random(f"parts {seed}")
+    whole, parts = WindowSample(2000), [WindowSample(2000) for _ in range(5)]
+    for window, rank in ranks.items():
+        whole.add(window, rank)
+        generator.choice(parts).add(window, rank)
+    merged = WindowSample(2000)
+    generator.shuffle(parts)
+    for part in parts:
+        merged.merge(part)
+    assert sorted(merged.windows()) == sorted(whole.windows())
+    assert (merged.sampled_bytes, merged.total_bytes, merged.total_windows) == (
+        whole.sampled_bytes,
+        whole.total_bytes,
+        whole.total_windows,
+    )
 
 
 def test_every_window_has_the_same_chance():
     counts: Counter[str] = Counter()
-    for seed in range(2000):
-        sample = WindowSample(40, str(seed))
+    generator = random.Random(0)
+    for _ in range(2000):
+        sample = WindowSample(40)
         for number in range(10):
-            sample.add(str(number) * (4 if number < 5 else 12))  # short and long ones
+            sample.add(str(number) * (4 if number < 5 else 12), generator.random())  # short and long ones
         counts.update(window[0] for window in sample.windows())
     short = sum(counts[str(number)] for number in range(5))
     long = sum(counts[str(number)] for number in range(5, 10))
@@ -134,10 +97,95 @@ def test_every_window_has_the_same_chance():
     assert 0.85 < long / short < 1  # the one that overflows is more often long
 
 
-def test_a_budget_that_suffices_keeps_everything(table):
-    languages = sample_languages([table], SAMPLE_BYTES, 0.5, seed=0)
-    offered = list(table_windows(table))
-    for name, language in languages.items():
-        kept = language.training.windows() + language.held_out.windows()
-        assert Counter(kept) == Counter(of_language(offered, name))
-        assert language.held_out.windows()
+def test_every_row_group_has_the_same_chance(tmp_path):
+    units = list_units(find_inputs(write_shards(tmp_path)))
+    assert len(units) == 24
+    quarter = sum(unit.text_bytes for unit in units) // 4
+    counts = Counter(unit.number for seed in range(800) for unit in choose_units(units, quarter, seed))
+    assert set(counts) == set(range(24))
+    mean = sum(counts.values()) / 24
+    assert 800 * 0.25 < mean < 800 * 0.3  # the one that goes over the limit is read too
+    assert all(abs(count - mean) < 5 * mean**0.5 for count in counts.values())
+
+
+def test_no_more_is_read_than_needed(tmp_path, monkeypatch):
+    units = list_units(find_inputs(write_shards(tmp_path)))
+    chosen = choose_units(units, 3 * units[0].text_bytes, seed=0)
+    assert 3 <= len(chosen) <= 4
+    assert choose_units(units, 1, seed=0) != choose_units(units, 1, seed=3)
+    asked = []
+    original = pq.ParquetFile.iter_batches
+
+    def watched(self, *arguments, **options):
+        asked.append((options["row_groups"], options["columns"]))
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", watched)
+    sample_languages(chosen, EVERYTHING, seed=0)
+    assert asked == [([unit.row_group], ["sequence", "response"]) for unit in chosen]
+
+
+def test_a_budget_that_suffices_keeps_everything(tmp_path):
+    languages = read(write_shards(tmp_path))
+    kept = {name: training + held_out for name, (training, held_out) in texts(languages).items()}
+    assert Counter(kept[ENGLISH]) == Counter(
+        f"shard {shard} row {row}" for shard in range(6) for row in range(40)
+    )
+    assert texts(languages)[ENGLISH][1]  # some are held out
+    assert sum(map(len, kept[DNA])) == 240 * 301
+
+
+@pytest.mark.parametrize("budget", [EVERYTHING, language_budgets(20_000, 0.1)])
+@pytest.mark.parametrize("read_bytes", [10**9, 30_000])
+def test_neither_the_order_of_files_nor_workers_matter(tmp_path, budget, read_bytes):
+    paths = write_shards(tmp_path)
+    once = read(paths, budget, read_bytes)
+    for name, language in once.items():
+        assert language.training.sampled_bytes <= budget[name]
+    assert texts(once) == texts(read(paths[::-1], budget, read_bytes))
+    assert texts(once) != texts(read(paths, budget, read_bytes, seed=1))
+    if read_bytes < 10**9:  # once is enough: processes take a second to start
+        assert texts(once) == texts(read(paths, budget, read_bytes, workers=2, worker_bytes=10**9))
+
+
+def test_equal_row_groups_are_sampled_apart(tmp_path):
+    names = [f"row {row}" for row in range(200)] * 2
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"response": names}), path, row_group_size=200)
+    first, second = (sample_unit(u, language_budgets(1000, 0.5), 0) for u in list_units(find_inputs(path)))
+    assert texts(first)[ENGLISH][0] != texts(second)[ENGLISH][0]
+    assert texts(first)[ENGLISH][1] != texts(second)[ENGLISH][1]
+
+
+def test_english_files_are_not_lost_among_many_tables(tmp_path):
+    paths = write_shards(tmp_path)
+    (tmp_path / "books.txt").write_text("plain words\n" * 50)
+    for seed in range(5):
+        units = choose_units(list_units(find_inputs([*paths, tmp_path / "books.txt"])), 1000, seed)
+        assert [unit.file.path.suffix for unit in units].count(".txt") == 1
+        assert [unit.file.path.suffix for unit in units].count(".parquet") == 1
+
+
+def test_long_rows_of_every_shard_rejoin(tmp_path):
+    dna = {name: random_dna(9000, seed) for seed, name in enumerate("abc")}
+    for name, sequence in dna.items():
+        write_table(tmp_path / f"{name}.csv", [{"sequence": sequence, "response": name}])
+    for unit in list_units(find_inputs(str(tmp_path / "*.csv"))):
+        windows = [window for language, window in unit.windows() if language == DNA]
+        assert "".join(window.removeprefix(" ") for window in windows) == dna[unit.file.path.stem]
+        assert max(map(len, windows)) <= WINDOW_BYTES
+
+
+def test_a_bad_row_is_named_from_any_process_and_row_group(tmp_path):
+    path = tmp_path / "t.parquet"
+    table = pa.table({"sequence": ["ACGT"] * 25 + ["AC!T"], "response": ["x"] * 26})
+    pq.write_table(table, path, row_group_size=10)
+    for workers in (0, 1):
+        with pytest.raises(UserError, match=r"t.parquet:26: .*'!' at base 3"):
+            read([path], workers=workers, worker_bytes=10**9)
+
+
+def test_a_reader_without_memory_says_so(tmp_path):
+    path = write_table(tmp_path / "t.csv", [{"sequence": random_dna(10_000_000), "response": "x"}])
+    with pytest.raises(UserError, match=r"t.csv: no memory left .*--max_memory_gb"):
+        read([path], workers=1, worker_bytes=30_000_000)

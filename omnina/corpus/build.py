@@ -1,6 +1,7 @@
 """A corpus from its configuration: checked, run, and what came of it in words."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from omnina.corpus.corpus_config import CorpusConfig, read_corpus_config
@@ -44,7 +45,7 @@ def build_corpus(
     blocks = stages(config, progress)
     if dry_run:
         scripts = job_scripts(slurm_executors(blocks, executor, progress), progress)
-        return "\n".join((_plan(config, executor), *(f"# {name}\n{text}" for name, text in scripts.items())))
+        return "\n".join((_plan(config, executor), *_in_order(scripts)))
     run_stages(blocks, executor, progress)
     return (
         "the jobs are submitted; the same command again, once they end, runs what is missing"
@@ -64,9 +65,18 @@ def summary(folder: Path) -> str:
     return "\n".join((*lines, f"{folder / MANIFEST_FILE} names every shard with its sha256."))
 
 
+def _in_order(scripts: dict[str, str]) -> Iterator[str]:
+    """Job scripts, each under a line that says which job sbatch is told to wait for."""
+    before = ""
+    for stage, script in scripts.items():
+        yield f"# stage '{stage}'{before}\n{script}"
+        before = f", with sbatch --dependency=afterok: on the job of stage '{stage}'"
+
+
 def _plan(config: CorpusConfig, executor: ExecutorSettings) -> str:
     files = config.as_written["files"]
     return (
-        f"{files['number']} files of {files['bytes'] / 1e6:.1f} MB in {executor.tasks} tasks, "
+        f"{files['number']} files of {files['bytes'] / 1e6:.1f} MB, read in {len(config.units)} parts by "
+        f"{executor.tasks} tasks, "
         f"{executor.workers} at a time; nothing was run."
     )

@@ -15,8 +15,8 @@ class Candidate:
     """A passage on its way to the tables.
 
     Attributes:
-        file: number of its record file in the configuration's order, from 0.
-        number: of the passage or reject in that file, from 0; with ``file``, its place in canonical order.
+        unit: number of its record file, or part of one, in the configuration's order, from 0.
+        number: of the passage or reject in that unit, from 0; with ``unit``, its place in canonical order.
         item: what the reader gave.
         rows: what it will be in the table.
         left_out: why it will be none, the first reason that was found.
@@ -24,7 +24,7 @@ class Candidate:
         split: where it goes.
     """
 
-    file: int
+    unit: int
     number: int
     item: Passage | Reject
     rows: tuple[Row, ...] = ()

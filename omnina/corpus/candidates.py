@@ -13,19 +13,20 @@ from omnina.corpus.templates import Left, Templates
 NO_QUESTION = "no question is asked of it"
 
 
-def read_candidates(config: CorpusConfig, files: Iterable[int]) -> Iterator[Candidate]:
-    """Passages and rejects of the files of these numbers, in order."""
-    for file in files:
-        for number, item in enumerate(read_source(config.sources[file])):
-            yield Candidate(file, number, item)
+def read_candidates(config: CorpusConfig, units: Iterable[int]) -> Iterator[Candidate]:
+    """Passages and rejects of the units of these numbers, in order."""
+    for unit in units:
+        spec, part = config.units[unit].spec, config.units[unit].part
+        for number, item in enumerate(read_source(spec, part)):
+            yield Candidate(unit, number, item)
 
 
 def with_rows(candidates: Iterable[Candidate], config: CorpusConfig) -> Iterator[Candidate]:
     """Filter passages, cut their region, and fill in the templates for those that stay."""
-    for file, of_file in groupby(candidates, key=lambda one: one.file):
-        table, region = config.table(file), config.sources[file].region
+    for unit, of_unit in groupby(candidates, key=lambda one: one.unit):
+        table, region = config.units[unit].table, config.units[unit].spec.region
         region = parsed_region(region) if region else None
-        for candidate in of_file:
+        for candidate in of_unit:
             if candidate.kept:
                 candidate.left_out = table.filters.reason(candidate.item)
             if candidate.kept and region:

@@ -12,6 +12,7 @@
     split: {by: accession, shares: {train: 0.98, val: 0.01, test: 0.01}, seed: 0}   # split_config
     forbid: [test.csv]                 # nothing near these tables gets into ``train``
     seed: 0                            # draws who is asked a question that has a share, samples, and orders
+    range_bytes: 268435456             # of a plain FASTA or flat file that one task reads at a time
 
 Several tables in one run have a name each and the keys above down to ``output``; a group of the split is on
 one side in all of them, with ``fill`` on that where the first table's passages put it (groups that the first
@@ -27,19 +28,22 @@ Paths of sources are looked up in the input folder (``**/x.gbk`` is x.gbk wherev
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
-from omnina.corpus.readers.source import SourceSpec
+from omnina.corpus.readers.source import SourceSpec, source_parts
 from omnina.corpus.section import checked_mapping, texts, whole_number
 from omnina.corpus.split_config import TRAIN, SplitSettings, read_split
-from omnina.corpus.table_config import TABLE_KEYS, Table, read_table
+from omnina.corpus.table_config import TABLE_KEYS, Table, Unit, read_table
 from omnina.errors import UserError
 from omnina.table import expand_paths
 
-RUN_KEYS = ("split", "forbid", "seed")
+RUN_KEYS = ("split", "forbid", "seed", "range_bytes")
+RANGE_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -48,37 +52,25 @@ class CorpusConfig:
 
     Attributes:
         tables: one or more.
+        units: what a task reads at a time, files or parts of them, in canonical order: table after table, its
+            sources as listed, the files of a glob by name.
         seed: of draws and orders.
         as_written: what decides the rows, as JSON values; recorded beside them.
     """
 
     tables: tuple[Table, ...]
+    units: tuple[Unit, ...]
     split: SplitSettings
     forbid: tuple[Path, ...]
     seed: int
     as_written: Mapping
 
     @cached_property
-    def sources(self) -> tuple[SourceSpec, ...]:
-        """One for each file, in canonical order: table after table."""
-        return tuple(spec for table in self.tables for spec in table.sources)
-
-    def table(self, file: int) -> Table:
-        """The table that the source of this number is read for."""
-        return next(table for table, files in self.files_of_tables if file in files)
-
-    def label(self, file: int) -> str:
-        """What the passages of a source are counted under: its table's name and its own, if they have one."""
-        return " ".join(filter(None, (self.table(file).name, self.sources[file].source)))
-
-    @cached_property
-    def files_of_tables(self) -> tuple[tuple[Table, range], ...]:
-        """Each table with the numbers of its sources."""
-        pairs, first = [], 0
-        for table in self.tables:
-            pairs.append((table, range(first, first + len(table.sources))))
-            first += len(table.sources)
-        return tuple(pairs)
+    def units_of_tables(self) -> tuple[tuple[Table, range], ...]:
+        """Each table with the numbers of its units."""
+        counts = Counter(unit.table.name for unit in self.units)
+        stops = list(accumulate(counts[table.name] for table in self.tables))
+        return tuple(zip(self.tables, map(range, [0, *stops], stops), strict=True))
 
     @property
     def near(self) -> bool:
@@ -110,6 +102,7 @@ def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], w
     several = "tables" in values
     values = checked_mapping(values, (*(("tables",) if several else TABLE_KEYS), *RUN_KEYS), where)
     seed = whole_number(values.get("seed", 0), 0, f"{where}: seed")
+    range_bytes = whole_number(values.get("range_bytes", RANGE_BYTES), 1, f"{where}: range_bytes")
     split = read_split(values.get("split", {}), f"{where}: split")
     sections = _sections(values, where)
     tables = tuple(
@@ -117,10 +110,10 @@ def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], w
         for name, section in sections.items()
     )
     forbidden = _forbidden(values.get("forbid", []), forbid, split, f"{where}: forbid")
-    config = CorpusConfig(tables, split, forbidden, seed, as_written={})
+    config = CorpusConfig(tables, _units(tables, range_bytes), split, forbidden, seed, as_written={})
     _check_clusters(config, where)
-    written = _as_json(config, sections, folder) | {"split": _split_as_json(split, values.get("split", {}))}
-    return replace(config, as_written=written)
+    written = _as_json(config, sections, folder) | {"range_bytes": range_bytes}
+    return replace(config, as_written=written | {"split": _split_as_json(split, values.get("split", {}))})
 
 
 def _sections(values: Mapping, where: str) -> Mapping[str, Mapping]:
@@ -134,6 +127,15 @@ def _sections(values: Mapping, where: str) -> Mapping[str, Mapping]:
         str(name): checked_mapping(section, TABLE_KEYS, f"{where}: tables.{name}")
         for name, section in tables.items()
     }
+
+
+def _units(tables: tuple[Table, ...], range_bytes: int) -> tuple[Unit, ...]:
+    return tuple(
+        Unit(table, spec, part)
+        for table in tables
+        for spec in table.sources
+        for part in source_parts(spec, range_bytes)
+    )
 
 
 def _prefix(name: str, where: str) -> str:
@@ -160,7 +162,7 @@ def _as_json(config: CorpusConfig, sections: Mapping[str, Mapping], folder: Path
     tables = {table.name: table.as_written(sections[table.name]) for table in config.tables}
     return {
         **tables.get("", {"tables": tables}),
-        "files": _listing(config.sources, folder),
+        "files": _listing([spec for table in config.tables for spec in table.sources], folder),
         "forbid": [{"file": path.name, "sha256": _sha256(path)} for path in config.forbid],
         "seed": config.seed,
     }
@@ -176,7 +178,7 @@ def _split_as_json(split: SplitSettings, section: Mapping) -> dict:
     }
 
 
-def _listing(sources: tuple[SourceSpec, ...], folder: Path) -> dict:
+def _listing(sources: Iterable[SourceSpec], folder: Path) -> dict:
     """Number and bytes of the record files, and a digest of names and sizes (to hash nt takes an hour)."""
     paths = [path for spec in sources for path in (spec.path, spec.annotation) if path is not None]
     sizes = [(_name(path, folder), path.stat().st_size) for path in paths]

@@ -3,22 +3,22 @@
 One step decides it from the notes of all tasks, by seeded keys; the same whatever the number of tasks.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from omnina.corpus.choice import PLACE
+from omnina.corpus.choice import KEY, place_of
 from omnina.corpus.corpus_config import CorpusConfig
 from omnina.corpus.dedup.splits import SplitRule
+from omnina.corpus.durable import write_whole
 from omnina.corpus.notes import GROUP, NO_GROUP, ROW_PLACE, Noted, seeded_bits
 from omnina.corpus.progress import Progress
 from omnina.corpus.sample_config import Sample
 from omnina.corpus.split_config import TRAIN
 
 SIDE = np.dtype([*GROUP.descr, ("side", "<u4")])
-_FILE_BITS = 40  # of a place as one number, the passage's number below
 
 Group = tuple[int, int]
 
@@ -28,7 +28,7 @@ class Draw:
     """What was decided.
 
     Attributes:
-        shared: (.,) PLACE of passages that are in several groups, in canonical order.
+        shared: (.,) uint64 places of the passages that are in several groups, ascending.
         sides: (.,) SIDE of the groups that are not trained on; the side's number in the shares.
         drawn: (.,) ROW_PLACE of the rows that are taken where there is a limit, in canonical order.
     """
@@ -38,10 +38,8 @@ class Draw:
     drawn: np.ndarray
 
     def save(self, path: Path) -> None:
-        """Write aside and rename."""
-        aside = path.with_name(f".{path.name}")
-        np.savez(aside, **vars(self))
-        aside.replace(path)
+        """Write all of it."""
+        write_whole(path, lambda stream: np.savez(stream, **vars(self)))
 
     @classmethod
     def load(cls, path: Path) -> "Draw":
@@ -55,48 +53,47 @@ class Draw:
         held = {(high, low): names[side] for high, low, side in self.sides.tolist()}
         return lambda group: held.get(seeded_bits(rule.seed, group), TRAIN)
 
-    def of_file(self, file: int) -> tuple[set[int], set[tuple[int, int]]]:
-        """Numbers of the shared passages of a record file, and (number, row) of the rows drawn from it."""
-        shared, drawn = (array[_span(array, file)] for array in (self.shared, self.drawn))
-        return set(shared["number"].tolist()), set(drawn[["number", "row"]].tolist())
+    def of_unit(self, unit: int) -> tuple[set[int], set[tuple[int, int]]]:
+        """Numbers of the shared passages of a unit, and (number, row) of the rows drawn from it."""
+        first, of_unit = place_of(unit, 0), range(unit, unit + 1)
+        shared = self.shared[_span(self.shared, of_unit)].tolist()
+        drawn = self.drawn[_span(self.drawn["place"], of_unit)].tolist()
+        return {place - first for place in shared}, {(place - first, row) for place, row in drawn}
 
 
-def draw_among(keys: np.ndarray, duplicates: np.ndarray, config: CorpusConfig, progress: Progress) -> Draw:
-    """Decide from the keys of all tasks, the PLACEs of duplicates, and the tasks' notes."""
+def draw_among(
+    runs: Sequence[np.ndarray], duplicates: np.ndarray, config: CorpusConfig, progress: Progress
+) -> Draw:
+    """Decide from the keys' runs of all tasks, the places of duplicates, and the tasks' notes."""
     noted = Noted.load(progress.notes_file(task) for task in range(progress.tasks))
-    order = np.argsort(_codes(keys))
-    keys, groups = keys[order], noted.groups[order]
-    tables = [(table, _span(keys, files.start, files.stop)) for table, files in config.files_of_tables]
-    shared = [shared_of(keys[span], groups[span]) for table, span in tables if table.shared]
-    shared = np.concatenate([np.empty(0, PLACE), *shared])
-    usable = ~np.isin(_codes(keys), np.concatenate((_codes(duplicates), _codes(shared))))
-    usable &= groups != np.array(NO_GROUP, GROUP)
+    shared = _shared(noted, runs, config)
+    usable = ~np.isin(noted.places, np.concatenate((duplicates, shared)))
+    usable &= noted.groups != np.array(NO_GROUP, GROUP)
+    places, groups = noted.places[usable], noted.groups[usable]
     sides = {}
     if config.split.fill:
-        _, span = tables[0]
-        of_sources = _groups_of_sources(keys[span][usable[span]], groups[span][usable[span]], config)
+        of_sources = _groups_of_sources(places, groups, config)
         sides = filled(of_sources, config.split.rule.shares, set(noted.train_only.tolist()))
-    drawn = _drawn(noted, keys[usable], groups[usable], sides, config)
+    drawn = _drawn(noted.rows, places, groups, sides, config)
     names = list(config.split.rule.shares)
     held = [(high, low, names.index(side)) for (high, low), side in sorted(sides.items())]
     return Draw(shared, np.array(held, SIDE), np.sort(drawn))
 
 
 def shared_of(keys: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """(.,) PLACE of the passages whose digest is in two or more groups, from (passages,) KEY and GROUP."""
+    """(.,) uint64 places of the passages whose digest is in two or more groups, ascending.
+
+    From (passages,) KEY and the GROUP of each.
+    """
     if not len(keys):
-        return np.empty(0, PLACE)
+        return np.empty(0, np.uint64)
     order = np.lexsort((groups["low"], groups["high"], keys["low"], keys["high"]))
     digests, owners = keys[["high", "low"]][order], groups[order]
     begins = np.concatenate(([True], digests[1:] != digests[:-1]))
     run = np.cumsum(begins) - 1
     several = np.zeros(run[-1] + 1, dtype=bool)
     several[run[1:][~begins[1:] & (owners[1:] != owners[:-1])]] = True
-    found = np.sort(order[several[run]])
-    places = np.empty(len(found), PLACE)
-    for name in places.dtype.names:
-        places[name] = keys[name][found]
-    return places
+    return np.sort(keys["place"][order[several[run]]])
 
 
 def filled(
@@ -121,20 +118,36 @@ def filled(
     return placed
 
 
-def _groups_of_sources(keys: np.ndarray, groups: np.ndarray, config: CorpusConfig) -> Iterable[np.ndarray]:
-    """Groups of the passages of each source by its name, in the order of the first files."""
-    names = [spec.source for spec in config.sources]
-    for name in dict.fromkeys(names):
-        files = [file for file, other in enumerate(names) if other == name]
-        yield groups[np.isin(keys["file"], files)]
+def _shared(noted: Noted, runs: Sequence[np.ndarray], config: CorpusConfig) -> np.ndarray:
+    """(.,) uint64 places of what is shared in the tables that leave it out, ascending."""
+    found = [np.empty(0, np.uint64)]
+    for units in (units for table, units in config.units_of_tables if table.shared):
+        keys = [np.empty(0, KEY), *(run[_within(run["place"], units)] for run in runs)]
+        keys = np.concatenate(keys)
+        found.append(shared_of(keys, noted.groups[np.searchsorted(noted.places, keys["place"])]))
+    return np.concatenate(found)
+
+
+def _groups_of_sources(places: np.ndarray, groups: np.ndarray, config: CorpusConfig) -> Iterable[np.ndarray]:
+    """Groups of the first table's passages of each source by its name, in the order of the first units."""
+    _, of_table = config.units_of_tables[0]
+    units: dict[str | None, list[int]] = {}
+    for number in of_table:
+        units.setdefault(config.units[number].spec.source, []).append(number)
+    for numbers in units.values():
+        spans = [groups[_span(places, range(number, number + 1))] for number in numbers]
+        yield np.concatenate(spans)
 
 
 def _drawn(
-    noted: Noted, keys: np.ndarray, groups: np.ndarray, sides: dict[Group, str], config: CorpusConfig
+    rows: np.ndarray, places: np.ndarray, groups: np.ndarray, sides: dict[Group, str], config: CorpusConfig
 ) -> np.ndarray:
-    """(.,) ROW_PLACE of what the samples take, from the usable passages in canonical order."""
-    rows = noted.rows[np.isin(_codes(noted.rows), _codes(keys))]
-    of_groups = groups[np.searchsorted(_codes(keys), _codes(rows))]
+    """(.,) ROW_PLACE of what the samples take, from the ROWs of the usable passages.
+
+    ``places`` and ``groups`` are those of the usable passages, ascending.
+    """
+    rows = rows[np.isin(rows["place"], places)]
+    of_groups = groups[np.searchsorted(places, rows["place"])]
     found, number = np.unique(of_groups, return_inverse=True)
     rule = config.split.rule
     named = [
@@ -142,8 +155,8 @@ def _drawn(
     ]
     row_sides = np.array(named, dtype=str)[number] if len(rows) else np.empty(0, dtype=str)
     taken = [np.empty(0, ROW_PLACE)]
-    for table, files in config.files_of_tables:
-        of_table = (rows["file"] >= files.start) & (rows["file"] < files.stop)
+    for table, units in config.units_of_tables:
+        of_table = _within(rows["place"], units)
         for side, name, limit in _limits(table.sample) if table.sample else ():
             pool = rows[of_table & (row_sides == side) & (rows["name"] == table.sample.names.index(name))]
             taken.append(first_bytes(pool, limit))
@@ -156,7 +169,7 @@ def _limits(sample: Sample) -> Iterable[tuple[str, str, int]]:
 
 def first_bytes(rows: np.ndarray, limit: int) -> np.ndarray:
     """(.,) ROW_PLACE of rows in seeded order, up to the first that would exceed ``limit`` bytes."""
-    order = np.lexsort((rows["row"], rows["number"], rows["file"], rows["low"], rows["high"], rows["later"]))
+    order = np.lexsort((rows["row"], rows["place"], rows["low"], rows["high"], rows["later"]))
     ordered = rows[order]
     ordered = ordered[np.cumsum(ordered["bytes"]) <= limit]
     places = np.empty(len(ordered), ROW_PLACE)
@@ -165,11 +178,12 @@ def first_bytes(rows: np.ndarray, limit: int) -> np.ndarray:
     return places
 
 
-def _codes(places: np.ndarray) -> np.ndarray:
-    """(.,) uint64: places as numbers that sort like them."""
-    return (places["file"].astype(np.uint64) << np.uint64(_FILE_BITS)) | places["number"].astype(np.uint64)
+def _within(places: np.ndarray, units: range) -> np.ndarray:
+    """(places,) bool: which are in these units."""
+    return (places >= place_of(units.start, 0)) & (places < place_of(units.stop, 0))
 
 
-def _span(array: np.ndarray, first: int, stop: int | None = None) -> slice:
-    """Where the record files from ``first`` to before ``stop`` stand in an array in canonical order."""
-    return slice(*np.searchsorted(array["file"], [first, first + 1 if stop is None else stop]))
+def _span(places: np.ndarray, units: range) -> slice:
+    """Where these units stand among ascending places."""
+    borders = np.array([place_of(units.start, 0), place_of(units.stop, 0)], np.uint64)
+    return slice(*np.searchsorted(places, borders))

@@ -28,7 +28,7 @@ class ExecutorSettings:
 
     Attributes:
         kind: ``local``, ``slurm`` or ``ray``.
-        tasks: parts of the work; record files are dealt out to them.
+        tasks: parts of the work; record files, or ranges of plain ones, are dealt out to them.
         workers: tasks at the same time at most.
         partition, time: of Slurm jobs; the time as ``HH:MM:SS``, of one task.
         cpus_per_task: CPUs reserved for a task (Slurm, Ray); a task uses one.
@@ -119,15 +119,17 @@ def slurm_executors(
 
 
 def job_scripts(executors: "list[SlurmPipelineExecutor]", progress: Progress) -> dict[str, str]:
-    """What would be given to sbatch, by stage; nothing is submitted."""
+    """What would be given to sbatch for the stages that are not complete, by stage; nothing is submitted."""
     scripts = {}
     for executor in executors:
         stage = executor.job_name.removeprefix("corpus_")
-        pickled = executor.logging_dir.resolve_paths("executor.pik")
-        scripts[stage] = executor.get_launch_file_contents(
-            executor.get_sbatch_args(progress.tasks_of(stage)),
-            f"srun  -l -n {executor.nodes_per_task} launch_pickled_pipeline {pickled}",
-        )
+        missing = len(progress.missing(stage))
+        if missing:
+            pickled = executor.logging_dir.resolve_paths("executor.pik")
+            scripts[stage] = executor.get_launch_file_contents(
+                executor.get_sbatch_args(min(missing, executor.max_array_size)),
+                f"srun  -l -n {executor.nodes_per_task} launch_pickled_pipeline {pickled}",
+            )
     return scripts
 
 

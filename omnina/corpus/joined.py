@@ -12,15 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from omnina.corpus.durable import publish
 from omnina.corpus.seeded_order import seeded_key
 from omnina.corpus.shards import Shard, ShardSettings, write_table
 from omnina.corpus.task_output import PARTS, split_name
 
 
 def order_of(seed: int, key: str, place: tuple[int, int, int]) -> str:
-    """What a row is sorted by: the seeded place of its key; where keys are equal, its place in the files."""
-    file, number, row = place
-    return f"{seeded_key(seed, key).hex()} {file:010d} {number:020d} {row:06d}"
+    """What a row is sorted by: the seeded place of its key; where keys are equal, its place in canonical order."""
+    unit, number, row = place
+    return f"{seeded_key(seed, key).hex()} {unit:010d} {number:020d} {row:06d}"
 
 
 def joined_tables(
@@ -47,7 +48,7 @@ def _joined(folder: Path, table: str, side: str, parts: list[Path], settings: Sh
     path = folder / settings.file.format(split=side)
     aside = path.with_name(f".{path.name}")
     write_table(aside, settings, [rows[name].to_pylist() for name in settings.columns])
-    aside.replace(path)
+    publish(aside, path)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     bases = pc.sum(pc.utf8_length(rows["sequence"])).as_py()

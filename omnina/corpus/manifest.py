@@ -5,13 +5,15 @@ every shard with its sha256; a table that is one file has one shard.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from omnina.corpus.durable import write_json
 from omnina.corpus.filters import Counts, counts_as_json, counts_from_json
 from omnina.corpus.joined import joined_tables
 from omnina.corpus.shards import SHARD_NAME, ShardSettings
-from omnina.corpus.task_output import PARTS, completed_task, json_values, task_file, write_whole
+from omnina.corpus.task_output import PARTS, completed_task, json_values, task_file
 from omnina.errors import UserError
 
 MANIFEST_FILE = "manifest.json"
@@ -44,13 +46,32 @@ def write_manifest(
         "splits": _by_split(shards),
         "shards": shards,
     }
-    write_whole(folder / MANIFEST_FILE, manifest)
+    write_json(folder / MANIFEST_FILE, manifest)
     return manifest
 
 
 def damaged_shards(folder: Path, shards: Iterable[Mapping]) -> list[str]:
     """Names of those shards of a manifest that are missing or not the bytes that were written; reads all."""
     return [shard["file"] for shard in shards if _sha256(folder / shard["file"]) != shard["sha256"]]
+
+
+def split_shards(folder: Path, split: str) -> dict[Path, str]:
+    """Files of one split of a corpus and their sha256; their lengths are compared, their bytes are not read.
+
+    Raises UserError if the folder has no manifest or no such split, or if a file is missing or cut.
+    """
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: a folder without {MANIFEST_FILE}; name its files, for example '{folder}/*.parquet'."
+        )
+    shards = json.loads(path.read_text(encoding="utf-8"))["shards"]
+    ours = [shard for shard in shards if shard["split"] == split]
+    if not ours:
+        known = ", ".join(sorted({shard["split"] for shard in shards}))
+        raise UserError(f"{path}: there is no split '{split}'; there are: {known}.")
+    _check_lengths(folder, ours)
+    return {folder / shard["file"]: shard["sha256"] for shard in ours}
 
 
 def _complete_records(folder: Path, tasks: int, config: Mapping) -> list[dict]:
@@ -64,7 +85,7 @@ def _complete_records(folder: Path, tasks: int, config: Mapping) -> list[dict]:
     return records
 
 
-def _check_files(folder: Path, shards: list[dict]) -> None:
+def _check_lengths(folder: Path, shards: list[dict]) -> None:
     for shard in shards:
         path = folder / shard["file"]
         if not path.is_file() or path.stat().st_size != shard["bytes"]:
@@ -72,6 +93,10 @@ def _check_files(folder: Path, shards: list[dict]) -> None:
                 f"{path}: not the {shard['bytes']} bytes that were written; "
                 "remove its task's json and run again."
             )
+
+
+def _check_files(folder: Path, shards: list[dict]) -> None:
+    _check_lengths(folder, shards)
     known = {shard["file"] for shard in shards}
     for path in sorted(folder.glob("*")):
         if SHARD_NAME.fullmatch(path.name) and path.name not in known:

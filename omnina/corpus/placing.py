@@ -59,9 +59,10 @@ class LeaveOutUndrawn(PipelineStep):
             yield from data
             return
         draw = Draw.load(self.progress.draw_file)
-        for file, candidates in groupby(data, key=lambda one: one.file):
-            shared, drawn = draw.of_file(file)
-            sample, source = self.config.table(file).sample, self.config.sources[file].source
+        for number, candidates in groupby(data, key=lambda one: one.unit):
+            shared, drawn = draw.of_unit(number)
+            unit = self.config.units[number]
+            sample, source = unit.table.sample, unit.spec.source
             for one in candidates:
                 if one.kept and one.number in shared:
                     one.left_out = SHARED

@@ -1,9 +1,9 @@
 """Where a corpus run keeps what it knows between its stages, and which tasks of a stage are complete.
 
-``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` and ``notes/`` (a file for each task of
-the first stage), ``choice.npz`` (which passages are duplicates), ``draw.npz`` (which groups are held out and
-which rows drawn), ``rejected/`` (a file for each record file), ``parts/`` (of tables that are one file) and
-``logs/`` (datatrove's). A file stands there whole or not at all, so its presence says that it is complete;
+``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` (a folder for each task of the first
+stage), ``choice/`` (which passages are duplicates), ``forbidden/``, ``rejected/`` (a file for each unit) and
+``logs/`` (datatrove's); where something is drawn, ``notes/`` (a file for each task of the first stage) and
+``draw.npz``; where tables are one file, ``parts/`` (theirs). What stands there is whole, so its presence says that it is complete;
 datatrove's own completion marks are taken back where the file is missing.
 """
 
@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnina.corpus.durable import write_json
 from omnina.corpus.manifest import MANIFEST_FILE
-from omnina.corpus.task_output import json_values, task_file, write_whole
+from omnina.corpus.task_output import json_values, task_file
 from omnina.errors import UserError
 
-KEYS_STAGE, CHOICE_STAGE, ROWS_STAGE, MANIFEST_STAGE = "keys", "choice", "rows", "manifest"
-STAGES = (KEYS_STAGE, CHOICE_STAGE, ROWS_STAGE, MANIFEST_STAGE)
+KEYS_STAGE, CHOICE_STAGE, FORBID_STAGE = "keys", "choice", "forbid"
+ROWS_STAGE, MANIFEST_STAGE = "rows", "manifest"
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,22 @@ class Progress:
         return self.folder / "progress"
 
     @property
-    def choice_file(self) -> Path:
+    def choice_folder(self) -> Path:
         """Which passages are duplicates, and the clusters."""
-        return self.own / "choice.npz"
+        return self.own / "choice"
 
-    def keys_file(self, task: int) -> Path:
+    @property
+    def forbidden_folder(self) -> Path:
+        """The index of the sequences that training must stay away from."""
+        return self.own / "forbidden"
+
+    def keys_folder(self, task: int) -> Path:
         """Keys of the passages that a task read."""
-        return self.own / "keys" / f"{task:05d}.npy"
+        return self.own / "keys" / f"{task:05d}"
 
-    def rejected_file(self, file: int) -> Path:
-        """Rejects of one record file."""
-        return self.own / "rejected" / f"{file:06d}.csv"
+    def rejected_file(self, unit: int) -> Path:
+        """Rejects of one unit."""
+        return self.own / "rejected" / f"{unit:06d}.csv"
 
     def notes_file(self, task: int) -> Path:
         """What a draw needs to know of the passages that a task read."""
@@ -63,10 +69,11 @@ class Progress:
         return self.tasks if stage in (KEYS_STAGE, ROWS_STAGE) else 1
 
     def result(self, stage: str, task: int) -> Path:
-        """The file whose presence says that a task of a stage is complete."""
+        """The file or folder whose presence says that a task of a stage is complete."""
         return {
-            KEYS_STAGE: self.keys_file(task),
-            CHOICE_STAGE: self.choice_file,
+            KEYS_STAGE: self.keys_folder(task),
+            CHOICE_STAGE: self.choice_folder,
+            FORBID_STAGE: self.forbidden_folder,
             ROWS_STAGE: task_file(self.folder, task),
             MANIFEST_STAGE: self.folder / MANIFEST_FILE,
         }[stage]
@@ -104,7 +111,7 @@ class Progress:
 
 def _check_same(path: Path, config: Mapping) -> None:
     if not path.exists():
-        write_whole(path, json_values(config))
+        write_json(path, json_values(config))
         return
     theirs, ours = json.loads(path.read_text(encoding="utf-8")), json_values(config)
     different = sorted(key for key in theirs | ours if theirs.get(key) != ours.get(key))

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from omnina.corpus.filters import PassageFilters
+from omnina.corpus.readers.parts import FilePart
 from omnina.corpus.readers.source import SourceSpec
 from omnina.corpus.sample_config import Sample, read_sample
 from omnina.corpus.section import checked_mapping, flag
@@ -49,6 +50,20 @@ class Table:
             "sample": section.get("sample"),
             "output": asdict(self.output),
         }
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a task reads at a time: a record file for a table, or a part of one."""
+
+    table: Table
+    spec: SourceSpec
+    part: FilePart
+
+    @property
+    def label(self) -> str:
+        """What its passages are counted under: its table's name and its source's, if they have one."""
+        return " ".join(filter(None, (self.table.name, self.spec.source)))
 
 
 def read_table(

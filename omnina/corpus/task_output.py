@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from omnina.corpus.durable import publish, write_json
 from omnina.corpus.filters import Counts, counts_as_json
 from omnina.corpus.passage import Passage
 from omnina.corpus.shards import SHARD_NAME, ShardSettings, SplitWriter
@@ -60,13 +61,6 @@ def completed_task(folder: Path, task: int, config: Mapping) -> dict | None:
 def json_values(config: Mapping) -> dict:
     """A configuration as it comes back from JSON: tuples as lists."""
     return json.loads(json.dumps(config))
-
-
-def write_whole(path: Path, values: Mapping) -> None:
-    """Write a JSON file aside and rename it: it is there whole or not at all."""
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
 
 
 class TaskOutput:
@@ -152,10 +146,9 @@ class TaskOutput:
         for folder, files in ((self.folder, shards), (self.folder / PARTS, parts)):
             for file in files:
                 folder.mkdir(parents=True, exist_ok=True)
-                (self._aside / file["file"]).replace(folder / file["file"])
+                publish(self._aside / file["file"], folder / file["file"])
         record = {"task": self.task, "config": json_values(self.config), **counts_as_json(self._counts)}
-        record |= {"shards": shards, "parts": parts}
-        write_whole(task_file(self.folder, self.task), record)
+        write_json(task_file(self.folder, self.task), record | {"shards": shards, "parts": parts})
 
     def _remove_leftovers(self) -> None:
         if self._aside.exists():

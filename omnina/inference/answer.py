@@ -22,14 +22,13 @@ from omnina.inference.generation import Decoding, Generator
 from omnina.inference.label_set import label_sets_of
 from omnina.inference.label_tree import LabelTree
 from omnina.inference.questions import Questions, load_questions
-from omnina.inference.scoring import ScoredRow, by_tokens, label_log_probabilities, normalised
+from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 TOKENS_PER_BATCH = 8192
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-NEGLIGIBLE = 1e-6  # of a probability: what float32 resolves after a few hundred sums
 UNSEEN = "question not in training"
 
 

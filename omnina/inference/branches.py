@@ -5,7 +5,6 @@ Letters in shapes, beside those of ``omnina.attention``:
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from omnina.attention import (
     laid_out,
     like_lengths,
     rectangle,
+    whole_documents,
 )
 
 
@@ -26,21 +26,22 @@ class KeptPrompts:
     """Causal attention within each prompt that keeps every layer's keys and values.
 
     Args:
-        lengths: (rows,) tokens of each prompt; they lie end to end.
+        own_lengths: (rows,) tokens of each prompt; they lie end to end.
         device: of the tokens.
+        shared: tokens of the first prompt that all others go on from.
     """
 
-    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
-        self.lengths = np.array(lengths)
-        self.starts = np.cumsum(self.lengths) - self.lengths
+    def __init__(self, own_lengths: np.ndarray, device: torch.device, shared: int = 0) -> None:
+        self.starts, self.lengths = whole_documents(own_lengths, shared)
+        self.shared = shared
         self.layers: list[tuple[Tensor, Tensor]] = []  # (T, K, D) each
-        self.grid = Grid.of_documents(self.lengths, device)
+        self.grid = Grid.of_documents(own_lengths, device, shared)
 
     @torch.compiler.disable  # what is kept between calls is no graph's business
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, documents: Documents) -> Tensor:
-        """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D)."""
+        """(T, N, D), (T, K, D), (T, K, D) -> (T, N, D); or (S, N, D) where few tokens ask."""
         self.layers.append((key, value))
-        return attend_per_document(query, key, value, replace(documents, grid=self.grid))
+        return attend_per_document(query, key, value, documents)
 
 
 class NodeAttention:
@@ -62,7 +63,7 @@ class NodeAttention:
         groups = [
             group[alike] for group in like_lengths(lengths) for alike in like_lengths(sizes[group])
         ]  # like in prompts and in trees, or small trees would be padded to the largest
-        before = [rectangle(starts[group], lengths[group])[0] for group in groups]  # (B, P) each
+        before = [rectangle(starts[group], lengths[group], prompts.shared)[0] for group in groups]
         nodes = [rectangle(node_starts[group], sizes[group]) for group in groups]
         self.layers = iter(prompts.layers)
         self.before_shapes = [places.shape for places in before]

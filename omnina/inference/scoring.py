@@ -10,7 +10,8 @@ Prompts are read first, end to end, and what the layers saw of them is kept; tha
 every first token. Then the tree of labels is read behind its prompt. A label cannot be likelier than its
 first token, so a caller who only wants the likeliest ones may leave out branches that together could not
 matter: ``negligible`` bounds by how much the kept labels' probabilities can be off. Nothing is padded but
-in attention, no prompt is computed twice, and a row's neighbours do not matter.
+in attention, no prompt is computed twice, what all prompts begin with is computed once, and a row's
+neighbours do not matter.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omnina.attention import Attend
+from omnina.attention import Attend, Grid, common_prefix
 from omnina.inference.branches import KeptPrompts, NodeAttention
 from omnina.inference.label_tree import LabelTree, TreePart
+
+NEGLIGIBLE = 1e-6  # of a probability: what float32 resolves after a few hundred sums
 
 
 @dataclass(frozen=True)
@@ -125,17 +128,25 @@ class _Reader:
 
     def __init__(self, model: torch.nn.Module, scores: list[_RowScores], device: torch.device) -> None:
         self.model, self.scores, self.device = model, scores, device
-        self.prompts = KeptPrompts([len(row.row.prompt) for row in scores], device)
+        prompts = [known.row.prompt for known in scores]
+        shared = common_prefix(prompts, min(map(len, prompts)) - 1)
+        self.from_positions = [0, *[shared] * (len(prompts) - 1)]  # what all begin with is read once
+        own_lengths = np.array([len(prompt) for prompt in prompts]) - self.from_positions
+        self.prompts = KeptPrompts(own_lengths, device, shared)
 
     def read_prompts(self) -> None:
         """Score every row's first edges."""
-        lengths = self.prompts.lengths
         trees = [known.row.tree for known in self.scores]
+        rows = list(zip((known.row.prompt for known in self.scores), self.from_positions, strict=True))
+        ids = [prompt[first:] for prompt, first in rows]
         nats = self._forward(
-            ids=[known.row.prompt for known in self.scores],
-            positions=[np.arange(length) for length in lengths],
+            ids=ids,
+            positions=[np.arange(first, len(prompt)) for prompt, first in rows],
             attend=self.prompts,
-            places=np.repeat(np.cumsum(lengths) - 1, [len(tree.first_edges) for tree in trees]),
+            grid=self.prompts.grid,
+            places=np.repeat(
+                np.cumsum([len(own) for own in ids]) - 1, [len(tree.first_edges) for tree in trees]
+            ),
             tokens=[tree.edge_tokens[tree.first_edges] for tree in trees],
         )
         for known, tree, of_row in zip(self.scores, trees, nats, strict=True):
@@ -177,6 +188,7 @@ class _Reader:
         attend: Attend,
         places: np.ndarray,
         tokens: list[np.ndarray],
+        grid: Grid | None = None,
     ) -> list[np.ndarray]:
         """Log-probability of each of a row's tokens at their places in the batch; one array a row."""
         lengths = [len(of_row) for of_row in ids]
@@ -189,6 +201,7 @@ class _Reader:
             max_length_q=max(lengths),
             max_length_k=max(lengths),
             attend=attend,
+            grid=grid,
             scored=(
                 torch.from_numpy(places).to(self.device),
                 torch.from_numpy(np.concatenate(tokens)).to(self.device),

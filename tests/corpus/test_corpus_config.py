@@ -32,7 +32,7 @@ def test_shipped_configurations_are_right(path, folder):
 
 def test_a_glob_stands_for_its_files_by_name(folder):
     config = read_corpus_config(CONFIG, folder, (), "corpus.yaml")
-    assert [spec.path.name for spec in config.sources] == ["a.gb", "b.gb"]
+    assert [unit.spec.path.name for unit in config.units] == ["a.gb", "b.gb"]
     assert dict(config.split.rule.shares) == {"train": 0.98, "val": 0.01, "test": 0.01}
     assert config.as_written["files"]["number"] == 2
 

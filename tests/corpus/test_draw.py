@@ -38,7 +38,7 @@ def test_sides_are_filled_for_each_source_and_a_group_has_one_side():
 
 
 def keys(digests: list[int]) -> np.ndarray:
-    return np.array([(digest, 0, 0, number) for number, digest in enumerate(digests)], KEY)
+    return np.array([(digest, 0, number) for number, digest in enumerate(digests)], KEY)
 
 
 @pytest.mark.parametrize(
@@ -53,19 +53,19 @@ def keys(digests: list[int]) -> np.ndarray:
 )
 def test_what_several_groups_share_is_found_with_all_its_copies(digests, groups, shared):
     found = shared_of(keys(digests), np.array([(group, 0) for group in groups], GROUP))
-    assert found["number"].tolist() == shared
+    assert found.tolist() == shared
 
 
 def rows(number: int, size: int = 10, first: int = -1) -> np.ndarray:
     """ROWs in reversed seeded order; ``first`` is one that comes before others."""
-    return np.array([(0, n, 0, 0, n != first, number - n, 0, size) for n in range(number)], ROW)
+    return np.array([(n, 0, 0, n != first, number - n, 0, size) for n in range(number)], ROW)
 
 
 @given(st.integers(0, 300))
 def test_a_sample_fills_its_bytes_to_within_one_row(limit):
     taken = first_bytes(rows(20), limit)
     assert len(taken) == min(limit // 10, 20)
-    assert sorted(taken["number"].tolist()) == list(range(20 - len(taken), 20))
+    assert sorted(taken["place"].tolist()) == list(range(20 - len(taken), 20))
 
 
 def test_a_sample_does_not_depend_on_the_order_in_which_rows_come():
@@ -73,10 +73,10 @@ def test_a_sample_does_not_depend_on_the_order_in_which_rows_come():
 
 
 def test_rows_that_come_first_are_taken_first():
-    assert first_bytes(rows(20, first=3), 10)["number"].tolist() == [3]
+    assert first_bytes(rows(20, first=3), 10)["place"].tolist() == [3]
 
 
 def test_no_smaller_row_is_looked_for():
     pool = rows(3)
     pool["bytes"] = [1, 100, 10]  # in seeded order 10, 100, 1
-    assert first_bytes(pool, 50)["number"].tolist() == [2]
+    assert first_bytes(pool, 50)["place"].tolist() == [2]

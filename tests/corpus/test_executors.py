@@ -75,5 +75,5 @@ def test_a_dry_run_prints_slurms_scripts_and_submits_nothing(config, tmp_path, m
 def test_a_dry_run_on_this_machine_writes_nothing(config, tmp_path):
     pytest.importorskip("datatrove")
     printed = build_corpus(config, tmp_path, tmp_path / "out", ExecutorSettings(tasks=2), dry_run=True)
-    assert printed.startswith("1 files of 0.0 MB in 2 tasks")
+    assert printed.startswith("1 files of 0.0 MB, read in 1 parts by 2 tasks")
     assert not (tmp_path / "out").exists()

@@ -3,20 +3,18 @@
 import csv
 import hashlib
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from datatrove.executor.base import PipelineExecutor
+from killed_run import run_and_kill
 
 from omnina.corpus.build import build_corpus
 from omnina.corpus.choice import DUPLICATE, NEAR_DUPLICATE
 from omnina.corpus.dedup.exact import reverse_complement_bytes
+from omnina.corpus.dedup.forbid import ForbiddenSequences
 from omnina.corpus.executors import ExecutorSettings
 from omnina.corpus.filters import Counts
 from omnina.corpus.manifest import damaged_shards
@@ -136,6 +134,18 @@ def test_two_workers_write_the_bytes_of_one(records, tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+def test_two_workers_on_one_file_write_the_bytes_of_one(records, tmp_path):
+    sources = [{"path": "a.fa", "format": "nt_fasta"}]
+    config = CONFIG | {"sources": sources, "range_bytes": 500}
+    for workers in (1, 2):
+        manifest = build(records, tmp_path / str(workers), config, workers=workers)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+    assert sum(1 for shard in manifest["shards"] if shard["file"].split("-")[1] != "00000") > 1
+    build(records, tmp_path / "whole", CONFIG | {"sources": sources}, tasks=1)
+    in_parts, whole = ({tuple(row.values()) for row in rows(tmp_path / name)} for name in ("1", "whole"))
+    assert in_parts == whole
+
+
 def test_the_same_command_again_changes_nothing(records, tmp_path, monkeypatch):
     build(records, tmp_path / "out")
     before = contents(tmp_path / "out")
@@ -164,30 +174,13 @@ def test_a_failed_task_is_run_again_and_no_other(records, tmp_path, monkeypatch,
     assert sorted(entered) == sorted([0, 1, 2, broken])
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from omnina.corpus import {module} as module
-from omnina.corpus.build import build_corpus
-from omnina.corpus.executors import ExecutorSettings
-calls = []
-def killing(*args, original=module.{name}, **kwargs):
-    calls.append(1)
-    if len(calls) == {call}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*args, **kwargs)
-module.{name} = killing
-build_corpus(Path({config!r}), Path({records!r}), Path({output!r}), ExecutorSettings(tasks=3))
-"""
-
-
 @pytest.mark.parametrize(
     "module, name, call",
     [
-        ("pipeline", "save_array", 2),  # in the stage of keys
-        ("pipeline", "duplicates_of", 1),
+        ("leaving_out", "write_arrays", 2),  # in the stage of keys
+        ("leaving_out", "duplicates_of", 1),
         ("pipeline", "_count_and_write", 80),  # in the midst of the second task's rows
-        ("task_output", "write_whole", 2),  # shards are moved, their record is not written
+        ("task_output", "write_json", 2),  # shards are moved, their record is not written
         ("pipeline", "write_manifest", 1),
     ],
 )
@@ -196,13 +189,7 @@ def test_killed_and_started_again_gives_the_bytes_of_an_uninterrupted_run(
 ):
     build(records, tmp_path / "whole")
     output = tmp_path / "out"
-    config = str(records.parent / "corpus.yaml")
-    code = KILLED.format(
-        module=module, name=name, call=call, config=config, records=str(records), output=str(output)
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    run_and_kill(records.parent / "corpus.yaml", records, output, 3, module, name, call)
     assert not (output / "manifest.json").exists()
     build(records, output)
     assert contents(output) == contents(tmp_path / "whole")
@@ -236,7 +223,7 @@ def test_another_configuration_is_refused(records, tmp_path):
         build(records, tmp_path / "out", tasks=2)
 
 
-def test_forbidden_sequences_are_not_in_training(records, tmp_path):
+def test_forbidden_sequences_are_not_in_training(records, tmp_path, monkeypatch):
     sequences = {name: dna(600, 5000 + place) for place, name in enumerate(FORBIDDEN)}
     near = sequences["NEAR"][:300] + "ACGT" + sequences["NEAR"][300:]
     fasta(records, "f.fa", {name: sequences[name] for name in ("EXACT", "TURNED")} | {"NEAR": near})
@@ -247,6 +234,12 @@ def test_forbidden_sequences_are_not_in_training(records, tmp_path):
     assert not {row["accession"] for row in rows(tmp_path / "out", "train")} & set(FORBIDDEN)
     left = {f"forbidden in train: {kind} twin of a test sequence": 1 for kind in FORBIDDEN.values()}
     assert left.items() <= manifest["counts"]["filtered"].items()
+    # Indexed once, whoever needs it.
+    monkeypatch.setattr(ForbiddenSequences, "from_tables", None)
+    for task in range(3):
+        (tmp_path / "out" / f"task-{task:05d}.json").unlink()
+    assert build(records, tmp_path / "out", config, forbid=(str(test),))["counts"] == manifest["counts"]
+    monkeypatch.undo()
     # Only training stays away from the test set.
     held_out = CONFIG | {"split": {"shares": {"train": 0, "test": 1}}}
     build(records, tmp_path / "held_out", held_out, forbid=(str(test),))

@@ -2,15 +2,12 @@
 
 import csv
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from killed_run import run_and_kill
 
 pytest.importorskip("datatrove")
 
@@ -21,7 +18,6 @@ from omnina.corpus.executors import ExecutorSettings
 from omnina.corpus.placing import NOT_SAMPLED, SHARED
 from omnina.errors import UserError
 
-ROOT = Path(__file__).parents[2]
 TEXT = {
     "sources": [
         {"path": "**/one.fa", "format": "nt_fasta", "source": "one"},
@@ -91,6 +87,13 @@ def test_a_file_for_each_table_and_split_whatever_tasks_and_workers(records, tmp
     assert tables(tmp_path / "1") == tables(tmp_path / "3") == tables(tmp_path / "2")
 
 
+def test_files_read_in_parts_give_the_same_bytes(records, tmp_path):
+    build(records, tmp_path / "whole")
+    build(records, tmp_path / "parts", CONFIG | {"range_bytes": 700}, tasks=5)
+    assert len(list((tmp_path / "parts" / "progress" / "rejected").iterdir())) > 3 * 5
+    assert tables(tmp_path / "parts") == tables(tmp_path / "whole")
+
+
 def test_counts_rows_and_columns(records, tmp_path):
     manifest = build(records, tmp_path / "out")
     counts = manifest["counts_by_source"]
@@ -124,36 +127,22 @@ def test_the_first_table_decides_the_sides_of_all(records, tmp_path):
         assert asked and all((f"gene {number}" in held_out) == held for number in asked)
 
 
-KILLED = """
-import os, signal
-from pathlib import Path
-from omnina.corpus import {module} as module
-from omnina.corpus.build import build_corpus
-from omnina.corpus.executors import ExecutorSettings
-def killing(*args, **kwargs):
-    os.kill(os.getpid(), signal.SIGKILL)
-module.{name} = killing
-build_corpus(Path({config!r}), Path({records!r}), Path({output!r}), ExecutorSettings(tasks=2))
-"""
-
-
 @pytest.mark.parametrize(
-    ("module", "name"),
+    ("module", "name", "call"),
     [
-        ("pipeline", "save_array"),  # notes are there, keys are not
-        ("pipeline", "draw_among"),
-        ("task_output", "write_whole"),  # parts are moved, their record is not written
-        ("joined", "write_table"),
-        ("manifest", "write_whole"),
+        ("durable", "publish", 3),  # notes are there, keys are not; the first is of the configuration
+        ("leaving_out", "draw_among", 1),
+        ("durable", "publish", 7),  # what was drawn is there, duplicates are not
+        ("task_output", "write_json", 1),  # parts are moved, their record is not written
+        ("joined", "write_table", 1),
+        ("joined", "publish", 1),
+        ("manifest", "write_json", 1),
     ],
 )
-def test_killed_and_started_again_gives_the_same_bytes(records, tmp_path, module, name):
+def test_killed_and_started_again_gives_the_same_bytes(records, tmp_path, module, name, call):
     build(records, tmp_path / "whole", tasks=2)
-    output, config = tmp_path / "out", str(records.parent / "corpus.yaml")
-    code = KILLED.format(module=module, name=name, config=config, records=str(records), output=str(output))
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    output = tmp_path / "out"
+    run_and_kill(records.parent / "corpus.yaml", records, output, 2, module, name, call)
     build(records, output, tasks=2)
     assert tables(output) == tables(tmp_path / "whole")
 

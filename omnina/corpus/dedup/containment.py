@@ -31,26 +31,36 @@ OVERLAP = 3000  # bases
 
 
 class ContainmentIndex:
-    """An index over sequences numbered from 0; 8 bytes a sampled k-mer, or 2 bytes a base."""
+    """An index over sequences numbered from 0; 8 bytes a sampled k-mer, or 2 bytes a base.
 
-    def __init__(self, sequences: Iterable[str], settings: SketchSettings = DEFAULT):
-        """Take the sequences once; ``too_short`` holds the numbers of those that cannot be compared."""
-        self.settings = settings
-        self.too_short: set[int] = set()
-        samples, self._sequence_of_piece = [], []
+    Args:
+        pieces: (pieces, 2) int64: the sequence that each piece is of, and how many k-mers it has.
+        postings: from k-mers to pieces.
+        short: (.,) int64 numbers of the sequences that cannot be compared.
+    """
+
+    def __init__(
+        self, pieces: np.ndarray, postings: Postings, short: np.ndarray, settings: SketchSettings = DEFAULT
+    ):
+        self.pieces, self.postings, self.short, self.settings = pieces, postings, short, settings
+
+    @classmethod
+    def build(cls, sequences: Iterable[str], settings: SketchSettings = DEFAULT) -> "ContainmentIndex":
+        """Take the sequences once."""
+        samples, pieces, short = [], [], []
         for number, sequence in enumerate(sequences):
-            pieces = samples_of_pieces(sequence, settings)
-            samples += pieces
-            self._sequence_of_piece += [number] * len(pieces)
-            if not pieces:
-                self.too_short.add(number)
-        self._sizes = np.array([len(sample) for sample in samples], dtype=np.int64)
-        self._postings = Postings.build(samples, np.uint32)
+            found = samples_of_pieces(sequence, settings)
+            samples += found
+            pieces += [(number, len(sample)) for sample in found]
+            if not found:
+                short.append(number)
+        table = np.array(pieces, dtype=np.int64).reshape(-1, 2)
+        return cls(table, Postings.build(samples, np.uint32), np.array(short, dtype=np.int64), settings)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the postings."""
-        return self._postings.nbytes
+        return self.postings.nbytes
 
     def near(self, sequence: str) -> dict[int, float] | None:
         """Number -> estimated identity of the near ones; None if ``sequence`` is too short to be compared."""
@@ -60,15 +70,15 @@ class ContainmentIndex:
         found: dict[int, float] = {}
         for sample in samples:
             for piece, identity in self._near_pieces(sample):
-                number = self._sequence_of_piece[piece]
+                number = int(self.pieces[piece, 0])
                 found[number] = max(identity, found.get(number, 0.0))
         return found
 
     def _near_pieces(self, sample: np.ndarray) -> list[tuple[int, float]]:
-        pieces, shared = self._postings.shared(sample)
+        pieces, shared = self.postings.shared(sample)
         enough = shared >= MIN_SHARED
         pieces, shared = pieces[enough], shared[enough]
-        contained = shared / np.minimum(self._sizes[pieces], len(sample))
+        contained = shared / np.minimum(self.pieces[pieces, 1], len(sample))
         identities = contained ** (1 / self.settings.k)
         near = identities >= self.settings.min_identity
         return list(zip(pieces[near].tolist(), identities[near].tolist(), strict=True))

@@ -134,10 +134,10 @@ def find_contamination(
     train, test = expand_paths(train), expand_paths(test)
     _refuse_shared(train, test)
     parts: list[IndexedPart] = []
-    forbidden = ForbiddenSequences(_noted(read_parts(test), parts), settings)
+    forbidden, oriented = ForbiddenSequences.build(_noted(read_parts(test), parts), settings)
     parts = [
         part._replace(number=number, turned=turned)
-        for part, (number, turned) in zip(parts, forbidden.oriented, strict=True)
+        for part, (number, turned) in zip(parts, oriented, strict=True)
     ]
     result = Contamination(parts, {}, forbidden.too_short, settings)
     for part in read_parts(train):

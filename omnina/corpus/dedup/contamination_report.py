@@ -14,21 +14,12 @@ from pathlib import Path
 from omnina.corpus.dedup.containment import MIN_SAMPLE, MIN_SHARED, SCALE
 from omnina.corpus.dedup.contamination import Contamination, PartCounts
 from omnina.corpus.dedup.forbid import Kind
-from omnina.errors import UserError
 
 JSON_FILE, PAGE_FILE, ROWS_FILE = "contamination.json", "contamination.md", "contaminated_rows.csv"
 ROW_COLUMNS = (
     *("test_file", "test_line", "part", "question", "kind", "similarity"),
     *("train_file", "train_line", "train_part", "train_sequences"),
 )
-
-
-def check_report_folder(folder: Path, *, overwrite: bool) -> None:
-    """Raise UserError if ``folder`` is a file, or exists while ``overwrite`` is false."""
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: this is a file; name a folder for the report.")
-    if folder.exists() and not overwrite:
-        raise UserError(f"{folder}: this folder exists; name another, or add --overwrite.")
 
 
 def write_report(result: Contamination, train: Iterable[str], test: Iterable[str], folder: Path) -> str:

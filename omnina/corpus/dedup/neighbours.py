@@ -2,8 +2,7 @@
 
 A sequence costs 160 bands x 12 bytes + 320 values x 4 bytes = 3,200 bytes whatever its length, and its name:
 a million sequences 3.2 GB, and twice that while the bands are sorted. No two sequences are compared that
-share no band. For more than that, and for many tasks, see ``datatrove_minhash``; for a short sequence inside
-a long one, ``containment``.
+share no band. For a short sequence inside a long one see ``containment``.
 """
 
 from collections.abc import Iterable, Iterator

@@ -10,13 +10,16 @@ import numpy as np
 
 
 class Postings:
-    """An immutable map from integer keys to the owners that hold them, owners in ascending order."""
+    """An immutable map from integer keys to the owners that hold them, owners in ascending order.
+
+    Attributes:
+        keys: (P,) ascending.
+        owners: (P,) uint32; those of one key ascend.
+    """
 
     def __init__(self, keys: np.ndarray, owners: np.ndarray):
-        """Take (P,) keys and (P,) owners; owners ascend."""
-        order = np.argsort(keys, kind="stable")
-        self.keys = keys[order]
-        self.owners = owners[order].astype(np.uint32)
+        """Take both arrays as they are to stay; memory-mapped ones stay on disk."""
+        self.keys, self.owners = keys, owners
 
     @classmethod
     def build(cls, keys_of_owners: Iterable[np.ndarray], dtype: type) -> "Postings":
@@ -24,7 +27,9 @@ class Postings:
         parts = list(keys_of_owners)
         sizes = [len(part) for part in parts]
         keys = np.concatenate(parts) if parts else np.empty(0, dtype=dtype)
-        return cls(keys, np.repeat(np.arange(len(parts), dtype=np.uint32), sizes))
+        owners = np.repeat(np.arange(len(parts), dtype=np.uint32), sizes)
+        order = np.argsort(keys, kind="stable")
+        return cls(keys[order], owners[order])
 
     @property
     def nbytes(self) -> int:

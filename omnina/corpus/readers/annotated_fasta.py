@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omnina.corpus.passage import Passage
 from omnina.corpus.readers.fasta import FastaRecord, read_fasta
+from omnina.corpus.readers.parts import WHOLE_FILE, FilePart
 from omnina.corpus.readers.record import stated
 from omnina.corpus.readers.streams import source_name
 from omnina.corpus.readers.windowed import WHOLE, Cutting, described_fields, record_passages
@@ -17,20 +18,24 @@ from omnina.table import read_rows
 ACCESSION, ANNOTATION = "accession", "annotation"
 
 
-def read_plain_fasta(path: str | Path, cutting: Cutting = WHOLE) -> Iterator[Passage | Reject]:
+def read_plain_fasta(
+    path: str | Path, cutting: Cutting = WHOLE, part: FilePart = WHOLE_FILE
+) -> Iterator[Passage | Reject]:
     """Yield passages with the header's accession and description."""
     source = source_name(path)
-    for record in read_fasta(path):
+    for record in read_fasta(path, part=part):
         if isinstance(record, Reject):
             yield record
         else:
             yield from record_passages(record, source, described_fields(record), cutting)
 
 
-def read_nt_fasta(path: str | Path, cutting: Cutting = WHOLE) -> Iterator[Passage | Reject]:
+def read_nt_fasta(
+    path: str | Path, cutting: Cutting = WHOLE, part: FilePart = WHOLE_FILE
+) -> Iterator[Passage | Reject]:
     """Yield passages whose annotation is the header without the accession; rejects where there is none."""
     source = source_name(path)
-    for record in read_fasta(path):
+    for record in read_fasta(path, part=part):
         yield from _passages(record, source, record.description if _is_record(record) else "", cutting)
 
 

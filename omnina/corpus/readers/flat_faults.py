@@ -10,6 +10,7 @@ from Bio import BiopythonParserWarning
 from Bio.SeqFeature import Location
 from Bio.SeqRecord import SeqRecord
 
+from omnina.corpus.readers.parts import Span
 from omnina.corpus.reject import BAD_LOCATION, CUT_SHORT, NO_SEQUENCE, NOT_NUCLEOTIDE
 
 FlatFormat = Literal["genbank", "embl"]
@@ -35,11 +36,22 @@ _REASON_LETTERS = 200
 
 @dataclass
 class RecordText:
-    """The lines of one record; ``line`` is the number of its first. ``fault`` if it is none that parses."""
+    """The lines of one record of a span.
 
-    line: int
+    Attributes:
+        number: of its first line in the span, from 1.
+        fault: (kind, reason) if it is none that parses.
+    """
+
+    number: int
     lines: list[str] = field(default_factory=list)
     fault: tuple[str, str] | None = None
+    span: Span = field(kw_only=True)
+
+    @property
+    def line(self) -> int:
+        """The number of its first line in the file, from 1."""
+        return self.span.lines_before + self.number
 
     @property
     def name(self) -> str:

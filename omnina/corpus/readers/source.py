@@ -15,6 +15,7 @@ from omnina.corpus.readers.coding_pairs import PairSizes, coding_pairs
 from omnina.corpus.readers.features import GENE_FEATURES, Selection, passages_of
 from omnina.corpus.readers.flat import read_flat
 from omnina.corpus.readers.gff import read_gff
+from omnina.corpus.readers.parts import WHOLE_FILE, FilePart, parts_of
 from omnina.corpus.readers.rdp_fasta import read_rdp_fasta
 from omnina.corpus.readers.record import AnnotatedRecord
 from omnina.corpus.readers.streams import COMPRESSIONS
@@ -34,6 +35,7 @@ RECORD_SUFFIXES = {
 ANNOTATION_SUFFIXES = {"gff": (".gff", ".gff3", ".gtf"), "table_fasta": (".csv", ".tsv", ".parquet")}
 WITH_FEATURES = ("genbank", "embl", "gff")
 WITH_ALL_FEATURES = ("genbank", "embl")
+WITH_PARTS = ("fasta", "nt_fasta", "genbank", "embl")  # of plain files; the others are read whole
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,21 @@ class SourceSpec:
     seed: int = 0
 
 
-def read_source(spec: SourceSpec) -> Iterator[Passage | Reject]:
-    """Check the spec, then give its passages and rejects in file order.
+def read_source(spec: SourceSpec, part: FilePart = WHOLE_FILE) -> Iterator[Passage | Reject]:
+    """Check the spec, then give its passages and rejects in file order, or those of one of ``source_parts``.
 
     Raises UserError at once for a spec that contradicts itself, naming the key, and while reading for a
     file that cannot be trusted, naming the file.
     """
     record_format = checked_format(spec)
-    return _read(spec, record_format)
+    return _read(spec, record_format, part)
+
+
+def source_parts(spec: SourceSpec, range_bytes: int) -> list[FilePart]:
+    """The parts that a source is read in: the whole where it is compressed or needs a second file."""
+    if checked_format(spec) not in WITH_PARTS or Path(spec.path).suffix in COMPRESSIONS:
+        return [WHOLE_FILE]
+    return parts_of(Path(spec.path).stat().st_size, range_bytes)
 
 
 def checked_format(spec: SourceSpec) -> Format:
@@ -108,24 +117,26 @@ def format_of(spec: SourceSpec) -> Format:
     return found
 
 
-def _read(spec: SourceSpec, record_format: Format) -> Iterator[Passage | Reject]:
+def _read(spec: SourceSpec, record_format: Format, part: FilePart) -> Iterator[Passage | Reject]:
     cutting = Cutting(spec.window, spec.overlap, spec.min_bases, spec.split_at_n)
     if record_format == "fasta":
-        return read_plain_fasta(spec.path, cutting)
+        return read_plain_fasta(spec.path, cutting, part)
     if record_format == "nt_fasta":
-        return read_nt_fasta(spec.path, cutting)
+        return read_nt_fasta(spec.path, cutting, part)
     if record_format == "rdp_fasta":
         return read_rdp_fasta(spec.path, cutting)
     if record_format == "table_fasta":
         return read_table_fasta(spec.path, spec.annotation, cutting)
     if spec.passages == "coding_pairs":
-        records = read_flat(spec.path, record_format, None)
+        records = read_flat(spec.path, record_format, None, part)
         sizes = PairSizes(spec.window, spec.min_bases, spec.seed)
         return _each(records, lambda record: coding_pairs(record, sizes))
-    return _read_annotated(spec, record_format, cutting)
+    return _read_annotated(spec, record_format, cutting, part)
 
 
-def _read_annotated(spec: SourceSpec, record_format: Format, cutting: Cutting) -> Iterator[Passage | Reject]:
+def _read_annotated(
+    spec: SourceSpec, record_format: Format, cutting: Cutting, part: FilePart
+) -> Iterator[Passage | Reject]:
     feature_types = spec.feature_types if spec.passages != "whole" else ()
     selection = Selection(
         spec.passages != "features",
@@ -138,7 +149,7 @@ def _read_annotated(spec: SourceSpec, record_format: Format, cutting: Cutting) -
     if record_format == "gff":
         records = read_gff(spec.path, spec.annotation, feature_types)
     else:
-        records = read_flat(spec.path, record_format, feature_types)
+        records = read_flat(spec.path, record_format, feature_types, part)
     return _each(records, lambda record: passages_of(record, selection))
 
 

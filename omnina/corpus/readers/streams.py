@@ -6,6 +6,7 @@ that is made final at the end only.
 """
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from omnina.corpus.readers import zstd
+from omnina.corpus.readers.parts import Span
 from omnina.errors import UserError
 
 STDIN = "-"
@@ -35,13 +37,13 @@ def source_name(path: str | Path) -> str:
 
 
 @contextmanager
-def opened_bytes(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a record file, decompressed by its suffix; stdin is taken as it comes.
+def opened_bytes(path: str | Path, span: Span | None = None) -> Iterator[BinaryIO]:
+    """Open a record file, decompressed by its suffix, or a span of a plain one; stdin is taken as it comes.
 
     Raises UserError, now or while it is read, for a file that is absent, empty, cut short or damaged.
     """
     try:
-        with _decompressed(path) as stream:
+        with _decompressed(path) if span is None or span.is_whole else _spanned(span) as stream:
             if not stream.peek(1):
                 raise UserError(f"{path}: the file is empty; fetch the record file again.")
             yield stream
@@ -51,18 +53,19 @@ def opened_bytes(path: str | Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, line), ends LF, CRLF and CR alike given as LF.
+def numbered_lines(path: str | Path, span: Span | None = None) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line), ends LF, CRLF and CR alike given as LF; of a span the first is 1.
 
     Raises UserError as ``opened_bytes`` does, and for anything that is not ASCII.
     """
     number = 0
-    with opened_bytes(path) as stream:
+    with opened_bytes(path, span) as stream:
         text = TextIOWrapper(stream, encoding="ascii")  # newline=None: all three line ends
         try:
             for number, line in enumerate(text, 1):
                 yield number, line
         except UnicodeDecodeError as error:
+            number += span.lines_before if span else 0
             raise not_ascii(path, error, f"after line {number}") from error
         finally:
             text.detach()  # stdin is not ours to close
@@ -91,6 +94,10 @@ def _decompressed(path: str | Path) -> BinaryIO:
     return path.open("rb")
 
 
+def _spanned(span: Span) -> BinaryIO:
+    return io.BufferedReader(_SpanBytes(span))
+
+
 def _check_block_gzip(path: Path) -> None:
     with path.open("rb") as stream:
         start = stream.read(18)
@@ -112,3 +119,28 @@ class _Borrowed:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+class _SpanBytes(io.RawIOBase):
+    """The bytes of a span and no more."""
+
+    def __init__(self, span: Span) -> None:
+        path = Path(span.path)
+        self._file = path.open("rb", buffering=0)
+        self._file.seek(span.begin)
+        self._left = sys.maxsize if span.end is None else span.end - span.begin
+
+    def readable(self) -> bool:
+        """True, as io.BufferedReader asks."""
+        return True
+
+    def readinto(self, target: bytearray) -> int:
+        """Fill ``target``; returns how many bytes, 0 at the end."""
+        count = self._file.readinto(memoryview(target)[: self._left])
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Close the file below, too."""
+        self._file.close()
+        super().close()

@@ -4,7 +4,9 @@ import pytest
 from planted import copy_of, dna, reverse_complement, shuffled
 from tables import write_table
 
+from omnina.corpus.choice import mapped
 from omnina.corpus.dedup.forbid import ForbiddenSequences, Kind
+from omnina.corpus.durable import write_arrays
 from omnina.errors import UserError
 
 GUIDE = "GACGCATAAAGATGAGACGCTGG"  # 23 bases
@@ -14,7 +16,7 @@ GUIDE = "GACGCATAAAGATGAGACGCTGG"  # 23 bases
 def world() -> tuple[list[str], ForbiddenSequences]:
     rng = random.Random(11)
     sequences = [*(dna(rng, 600) for _ in range(20)), GUIDE]
-    return sequences, ForbiddenSequences(sequences)
+    return sequences, ForbiddenSequences.build(sequences)[0]
 
 
 def test_each_kind_is_told_apart(world):
@@ -26,6 +28,19 @@ def test_each_kind_is_told_apart(world):
     assert (near.kind, near.number) == (Kind.NEAR, 3)
     assert abs(near.similarity - 0.95) < 0.03
     assert forbidden.strongest(shuffled(rng, sequences[3])) is None
+
+
+def test_an_index_from_disk_answers_as_the_one_in_memory(world, tmp_path):
+    sequences, forbidden = world
+    write_arrays(tmp_path / "index", forbidden.arrays())
+    paths = (tmp_path / "index").glob("*.npy")
+    loaded = ForbiddenSequences.from_arrays({path.stem: mapped(path) for path in paths})
+    rng = random.Random(13)
+    asked = [*sequences, *(copy_of(rng, one, 0.05) for one in sequences), dna(rng, 300)]
+    asked += [reverse_complement(one) for one in asked]
+    assert [loaded.twins(one) for one in asked] == [forbidden.twins(one) for one in asked]
+    assert [loaded.strongest(one) for one in asked] == [forbidden.strongest(one) for one in asked]
+    assert (len(loaded), loaded.too_short) == (len(forbidden), forbidden.too_short)
 
 
 def test_short_ones_are_compared_for_equality_and_named(world):
@@ -40,7 +55,7 @@ def test_short_ones_are_compared_for_equality_and_named(world):
 
 def test_both_strands_on_the_test_side_are_one_sequence(world):
     sequences, _ = world
-    forbidden = ForbiddenSequences([sequences[0], reverse_complement(sequences[0])])
+    forbidden = ForbiddenSequences.build([sequences[0], reverse_complement(sequences[0])])[0]
     assert len(forbidden) == 1
     assert forbidden.strongest(sequences[0]).kind == Kind.EXACT
     assert forbidden.strongest(reverse_complement(sequences[0])).kind == Kind.EXACT

@@ -22,7 +22,7 @@ def originals(bases: int) -> list[str]:
 
 @cache
 def indexes(bases: int) -> tuple[NeighbourIndex, ContainmentIndex]:
-    return NeighbourIndex((str(i), one) for i, one in enumerate(originals(bases))), ContainmentIndex(
+    return NeighbourIndex((str(i), one) for i, one in enumerate(originals(bases))), ContainmentIndex.build(
         originals(bases)
     )
 
@@ -79,7 +79,7 @@ def test_short_one_inside_a_long_one_is_found(divergence, least, long_is_indexed
     ]
     inner = [copy_of(rng, one, divergence, indels=0) for one in inner]
     indexed, queries = (outer, inner) if long_is_indexed else (inner, outer)
-    index = ContainmentIndex(indexed)
+    index = ContainmentIndex.build(indexed)
     found = [set(index.near(query) or ()) for query in queries]
     print(
         f"\n| 200 in 12,000 | {divergence:.0%} | long is indexed: {long_is_indexed} | {recall(found):.3f} |"
