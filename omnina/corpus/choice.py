@@ -1,10 +1,10 @@
 """Which of equal passages is kept: the first in canonical order, whoever read it and when.
 
 Each task writes a key for every passage that could be a row (24 bytes on disk: the digest of either strand,
-and the place), in runs sorted by digest. Where several tables have names, the name is part of the digest, so
-that a passage of one is no duplicate of another's. One step goes through the digests from the lowest to the highest and
-reads that stretch of every run at a time; the first of each digest stays, others are duplicates. It holds one
-stretch, PART_KEYS x 64 bytes, and 16 bytes a duplicate: 1.6 GB for 100 million of them. Clusters of
+and the place), in runs sorted by digest. Where tables have names, the name is part of the digest, so that a
+passage of one is no duplicate of another's. One step goes through the digests from the lowest to the highest
+and reads that stretch of every run at a time; the first of each digest stays, others are duplicates. It holds
+one stretch, PART_KEYS x 64 bytes, and 16 bytes a duplicate: 1.6 GB for 100 million of them. Clusters of
 near-duplicates, where they are asked for, take more: see ``clustering``.
 """
 
@@ -40,9 +40,8 @@ def key_runs(candidates: Iterable[Candidate], table: Callable[[int], str]) -> It
 
     ``table`` gives the name of a unit's table, which may be empty.
     """
-    keys = (
-        (*_digest(one, table(one.unit)), place_of(one.unit, one.number)) for one in candidates if one.kept
-    )
+    kept = (one for one in candidates if one.kept)
+    keys = ((*_digest(one, table(one.unit)), place_of(one.unit, one.number)) for one in kept)
     while len(run := np.fromiter(islice(keys, RUN_KEYS), dtype=KEY)):
         yield _ascending(run)
 

@@ -19,7 +19,7 @@ from omnina.corpus.task_output import PARTS, split_name
 
 
 def order_of(seed: int, key: str, place: tuple[int, int, int]) -> str:
-    """What a row is sorted by: the seeded place of its key; where keys are equal, its place in canonical order."""
+    """What a row is sorted by: the seeded place of its key; where keys are equal, its canonical place."""
     unit, number, row = place
     return f"{seeded_key(seed, key).hex()} {unit:010d} {number:020d} {row:06d}"
 

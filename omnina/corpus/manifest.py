@@ -1,7 +1,7 @@
 """``manifest.json``: what the tables of a corpus hold, summed over its tasks.
 
-It has the configuration, passages by what became of them, shards, rows, bases and bytes of each split, and
-every shard with its sha256; a table that is one file has one shard.
+It has the configuration, passages by what became of them, shards, rows, bases and bytes of each split (of an
+empty one too), and every shard with its sha256; a table that is one file has one shard.
 """
 
 import hashlib
@@ -21,11 +21,20 @@ _SUMMED = ("rows", "bases", "bytes")
 
 
 def write_manifest(
-    folder: Path, tasks: int, config: Mapping, settings: Mapping[str, ShardSettings] | None = None
+    folder: Path,
+    tasks: int,
+    config: Mapping,
+    splits: Iterable[str] = (),
+    settings: Mapping[str, ShardSettings] | None = None,
 ) -> dict:
     """Sum the records of tasks 0 to ``tasks - 1`` and write them; first join the parts of files.
 
-    ``settings`` are those of the tables that are one file each, by name.
+    Args:
+        folder: of the tables.
+        tasks: how many there are.
+        config: that they must have run under.
+        splits: those that are named even without a row.
+        settings: of the tables that are one file each, by name.
 
     Raises UserError for tasks that are not complete or ran under another configuration, for shards that are
     missing or not as long as their record says, and for shards of no task.
@@ -43,7 +52,7 @@ def write_manifest(
         "config": json_values(config),
         "tasks": tasks,
         **counts_as_json(counts),
-        "splits": _by_split(shards),
+        "splits": _by_split(shards, splits),
         "shards": shards,
     }
     write_json(folder / MANIFEST_FILE, manifest)
@@ -103,10 +112,11 @@ def _check_files(folder: Path, shards: list[dict]) -> None:
             raise UserError(f"{path}: of none of the tasks, so of another run; remove it or write elsewhere.")
 
 
-def _by_split(shards: list[dict]) -> dict[str, dict[str, int]]:
-    splits: dict[str, dict[str, int]] = {}
+def _by_split(shards: list[dict], named: Iterable[str]) -> dict[str, dict[str, int]]:
+    nothing = dict.fromkeys(("shards", *_SUMMED), 0)
+    splits = {split: dict(nothing) for split in (*named, *(shard["split"] for shard in shards))}
     for shard in shards:
-        split = splits.setdefault(shard["split"], {"shards": 0} | dict.fromkeys(_SUMMED, 0))
+        split = splits[shard["split"]]
         split["shards"] += 1
         for key in _SUMMED:
             split[key] += shard[key]

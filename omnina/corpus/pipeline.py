@@ -43,7 +43,7 @@ from omnina.corpus.progress import (
     Progress,
 )
 from omnina.corpus.reject import Reject
-from omnina.corpus.task_output import TaskOutput
+from omnina.corpus.task_output import TaskOutput, split_name
 
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("file", "record", "line", "kind", "reason", "bases")
@@ -166,8 +166,10 @@ class WriteManifest(PipelineStep):
         self.progress.check_complete(ROWS_STAGE)
         write_whole(self.progress.folder / REJECTED_FILE, self._write_rejected)
         recorded = recorded_config(self.config, self.progress.tasks)
-        files = {table.name: table.output for table in self.config.tables if table.output.file}
-        write_manifest(self.progress.folder, self.progress.tasks, recorded, files)
+        tables, shares = self.config.tables, self.config.split.rule.shares
+        splits = [split_name(table.name, side) for table in tables for side, share in shares.items() if share]
+        files = {table.name: table.output for table in tables if table.output.file}
+        write_manifest(self.progress.folder, self.progress.tasks, recorded, splits, files)
 
     def _write_rejected(self, stream: BinaryIO) -> None:
         stream.write((",".join(REJECTED_COLUMNS) + "\n").encode())

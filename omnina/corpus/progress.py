@@ -3,8 +3,8 @@
 ``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` (a folder for each task of the first
 stage), ``choice/`` (which passages are duplicates), ``forbidden/``, ``rejected/`` (a file for each unit) and
 ``logs/`` (datatrove's); where something is drawn, ``notes/`` (a file for each task of the first stage) and
-``draw.npz``; where tables are one file, ``parts/`` (theirs). What stands there is whole, so its presence says that it is complete;
-datatrove's own completion marks are taken back where the file is missing.
+``draw.npz``; where tables are one file, ``parts/`` (theirs). What stands there is whole, so its presence says
+that it is complete; datatrove's own completion marks are taken back where the file is missing.
 """
 
 import json

@@ -42,13 +42,13 @@ def test_duplicates_are_all_but_the_first(candidates, monkeypatch, run_keys, par
 
 
 def test_a_passage_of_one_table_is_no_duplicate_of_another_s(candidates):
-    def equal_in_tables(table):
+    def duplicates(candidates, table) -> set[int]:
         return set(duplicates_of(list(key_runs(candidates, table))).tolist())
 
-    one, two = ([c for c in candidates if (c.unit < 2) == first] for first in (True, False))
-    alone = [duplicates_of(list(key_runs(of_table, lambda unit: ""))).tolist() for of_table in (one, two)]
-    assert equal_in_tables(lambda unit: "one" if unit < 2 else "two") == set(sum(alone, []))
-    assert equal_in_tables(lambda unit: "same") == equal_in_tables(lambda unit: "") > set(sum(alone, []))
+    first, second = candidates[:80], candidates[80:]  # two units and three
+    alone = duplicates(first, lambda unit: "") | duplicates(second, lambda unit: "")
+    assert duplicates(candidates, lambda unit: "first" if unit < 2 else "second") == alone
+    assert duplicates(candidates, lambda unit: "same") == duplicates(candidates, lambda unit: "") > alone
 
 
 def test_nothing_has_no_duplicates():

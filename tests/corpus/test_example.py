@@ -14,6 +14,9 @@ import pytest
 from Bio.Seq import reverse_complement
 from strands import strand_free
 
+from omnina.corpus.build import build_corpus
+from omnina.corpus.executors import ExecutorSettings
+
 RECORDS_SHA256 = {
     "rRNA16S.gold.fasta.gz": "c5ea383ae2300e599fe7ac216592c76c4d545c4437f85a72b3d71fd3b26f919d",
     "leptospira_kirschneri_H1.gbk.gz": "321919e452f88665a597b5c31813b7b99ab0f60ce3706e25eadd2309f9e3d93b",
@@ -31,6 +34,13 @@ def sha256(path) -> str:
 
 def path_of(data, stage: str, split: str):
     return data / f"{stage}_{split}_example.csv"
+
+
+def build_by_command(data, config: str, folder) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/build_corpus.py", f"configs/corpus/{config}"]
+    command += ["--input", str(folder), "--output", str(folder / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(data.parent)}
+    return subprocess.run(command, cwd=data.parent, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +86,27 @@ def test_committed_tables_are_what_the_command_writes(data, remade, stage, split
 
 def test_the_command_ends_with_one_line_and_status_2_without_records(data, tmp_path):
     pytest.importorskip("datatrove")
-    command = [sys.executable, "scripts/build_corpus.py", "configs/corpus/example.yaml"]
-    command += ["--input", str(tmp_path), "--output", str(tmp_path / "out")]
-    environment = {**os.environ, "PYTHONPATH": str(data.parent)}
-    run = subprocess.run(command, cwd=data.parent, env=environment, capture_output=True, text=True)
+    run = build_by_command(data, "example.yaml", tmp_path)
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1 and "rRNA16S.gold.fasta.gz" in run.stderr
+
+
+@pytest.mark.parametrize("name", ["genbank", "questions"])
+def test_every_side_of_the_shipped_configurations_has_rows(data, tmp_path, name):
+    pytest.importorskip("datatrove")
+    config = data.parent / "configs" / "corpus" / f"{name}.yaml"
+    build_corpus(config, data / "records", tmp_path, ExecutorSettings())
+    splits = json.loads((tmp_path / "manifest.json").read_text())["splits"]
+    assert set(splits) == {"train", "val", "test"}
+    assert all(sizes["rows"] > 100 for sizes in splits.values())
+
+
+def test_a_run_that_keeps_nothing_ends_with_its_reason_and_status_2(data, tmp_path):
+    pytest.importorskip("datatrove")
+    (tmp_path / "short.fa").write_text(">short gene\nACGT\n")
+    run = build_by_command(data, "nt.yaml", tmp_path)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1 and "1 for this reason: shorter than 200 bases" in run.stderr
 
 
 def test_every_record_is_used_or_left_out_with_a_reason(counts, committed_rows):

@@ -46,6 +46,13 @@ def test_sums_over_the_tasks(corpus):
         assert values["bytes"] == sum(path.stat().st_size for path in corpus.glob(f"{split}-*.parquet"))
 
 
+def test_a_split_without_a_row_is_named(corpus):
+    splits = write_manifest(corpus, 3, CONFIG, ["train", "test"])["splits"]
+    assert list(splits) == ["test", "train", "val"]
+    assert splits["test"] == {"shards": 0, "rows": 0, "bases": 0, "bytes": 0}
+    assert {name: one["rows"] for name, one in splits.items()} == {"test": 0, "train": 3, "val": 3}
+
+
 def test_written_again_it_is_the_same(corpus):
     write_manifest(corpus, 3, CONFIG)
     before = (corpus / "manifest.json").read_bytes()

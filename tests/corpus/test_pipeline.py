@@ -11,7 +11,7 @@ import yaml
 from datatrove.executor.base import PipelineExecutor
 from killed_run import run_and_kill
 
-from omnina.corpus.build import build_corpus
+from omnina.corpus.build import build_corpus, summary
 from omnina.corpus.choice import DUPLICATE, NEAR_DUPLICATE
 from omnina.corpus.dedup.exact import reverse_complement_bytes
 from omnina.corpus.dedup.forbid import ForbiddenSequences
@@ -115,6 +115,13 @@ def test_the_number_of_tasks_moves_rows_between_shards_only(records, tmp_path):
         for name in "14"
     )
     assert one == four
+
+
+def test_a_side_with_a_share_is_named_though_it_is_empty(records, tmp_path):
+    split = {"shares": {"train": 0.999999, "val": 0.000001, "test": 0}}
+    manifest = build(records, tmp_path / "out", CONFIG | {"split": split})
+    assert {side: sizes["rows"] for side, sizes in manifest["splits"].items()} == {"train": 150, "val": 0}
+    assert "\nval: 0 rows, 0 bases, 0 shards\n" in summary(tmp_path / "out")
 
 
 def test_a_broken_record_is_listed(records, tmp_path):
@@ -321,8 +328,9 @@ def test_questions_are_rows_and_a_taxon_is_on_one_side(genbank, tmp_path):
     assert len(found) == 2 * manifest["counts"]["kept"] > 0
     assert {row["question"] for row in found} == {"What is it?", "Whose is it?"}
     ranked = config | {"split": config["split"] | {"rank": "lineage.99"}}
-    manifest = build(genbank, tmp_path / "ranked", ranked)
-    assert manifest["counts"]["filtered"]["no lineage.99 to split by"] == len(found) // 2
+    nothing = rf"none of \d+ passages was kept, {len(found) // 2} for this reason: no lineage.99 to split by"
+    with pytest.raises(UserError, match=nothing):
+        build(genbank, tmp_path / "ranked", ranked)
 
 
 def test_the_shards_are_what_training_reads(records, tmp_path):

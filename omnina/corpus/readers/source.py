@@ -88,7 +88,7 @@ def read_source(spec: SourceSpec, part: FilePart = WHOLE_FILE) -> Iterator[Passa
 
 
 def source_parts(spec: SourceSpec, range_bytes: int) -> list[FilePart]:
-    """The parts that a source is read in: the whole where it is compressed or needs a second file."""
+    """The parts that a source is read in: the whole if it is compressed or of a format without parts."""
     if checked_format(spec) not in WITH_PARTS or Path(spec.path).suffix in COMPRESSIONS:
         return [WHOLE_FILE]
     return parts_of(Path(spec.path).stat().st_size, range_bytes)
