@@ -9,6 +9,7 @@ from omnina.corpus.executors import ExecutorSettings, job_scripts, run_stages, s
 from omnina.corpus.filters import Counts
 from omnina.corpus.manifest import MANIFEST_FILE
 from omnina.corpus.progress import Progress
+from omnina.errors import UserError
 from omnina.yaml_file import read_yaml
 
 
@@ -31,7 +32,7 @@ def build_corpus(
         forbid: tables that training must stay away from, besides those that the YAML names.
         dry_run: run nothing: say what would be read and, for Slurm, give the job scripts.
 
-    Returns what to print. Raises UserError for whatever the user can mend.
+    Returns what to print. Raises UserError for whatever the user can mend, a run that kept nothing too.
     """
     config = read_corpus_config(read_yaml(config_file), folder, forbid, str(config_file))
     executor.check_installed(dry_run=dry_run)
@@ -47,20 +48,33 @@ def build_corpus(
         scripts = job_scripts(slurm_executors(blocks, executor, progress), progress)
         return "\n".join((_plan(config, executor), *_in_order(scripts)))
     run_stages(blocks, executor, progress)
-    return (
-        "the jobs are submitted; the same command again, once they end, runs what is missing"
-        if (executor.kind == "slurm")
-        else summary(progress.folder)
-    )
+    if any(map(progress.missing, blocks)):
+        return "the jobs are submitted; the same command again, once they end, runs what is missing"
+    return summary(progress.folder)
 
 
 def summary(folder: Path) -> str:
-    """The manifest in a few lines."""
+    """The manifest in a few lines; UserError if nothing was kept, with the reason of most."""
     manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    lines = [Counts.from_json(manifest["counts"]).summary()]
+    counts = Counts.from_json(manifest["counts"])
+    if not counts.kept:
+        raise UserError(
+            f"{folder}: {_why_nothing(counts)}; change the configuration, and remove that folder or choose "
+            "another --output."
+        )
+    lines = [counts.summary()]
+    for label, counts in manifest.get("counts_by_source", {}).items():
+        lines.append(f"{label}: {Counts.from_json(counts).summary()}")
     for split, sizes in manifest["splits"].items():
         lines.append(f"{split}: {sizes['rows']} rows, {sizes['bases']} bases, {sizes['shards']} shards")
     return "\n".join((*lines, f"{folder / MANIFEST_FILE} names every shard with its sha256."))
+
+
+def _why_nothing(counts: Counts) -> str:
+    if not counts.read:
+        return "'sources' takes no passage of the record files"
+    ((reason, times),) = (counts.filtered + counts.rejected).most_common(1)
+    return f"none of {counts.read} passages was kept, {times} for this reason: {reason}"
 
 
 def _in_order(scripts: dict[str, str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from omnina.corpus.passage import Passage
 from omnina.corpus.reject import Reject
+from omnina.corpus.templates import Row
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Candidate:
         unit: number of its record file, or part of one, in the configuration's order, from 0.
         number: of the passage or reject in that unit, from 0; with ``unit``, its place in canonical order.
         item: what the reader gave.
-        rows: (question, response) of each row that it will be; the question is None for annotations.
+        rows: what it will be in the table.
         left_out: why it will be none, the first reason that was found.
         group: what it must stay together with.
         split: where it goes.
@@ -26,7 +27,7 @@ class Candidate:
     unit: int
     number: int
     item: Passage | Reject
-    rows: tuple[tuple[str | None, str], ...] = ()
+    rows: tuple[Row, ...] = ()
     left_out: str | None = None
     group: str = ""
     split: str = ""

@@ -1,14 +1,16 @@
 """Which of equal passages is kept: the first in canonical order, whoever read it and when.
 
 Each task writes a key for every passage that could be a row (24 bytes on disk: the digest of either strand,
-and the place), in runs sorted by digest. One step goes through the digests from the lowest to the highest and
-reads that stretch of every run at a time; the first of each digest stays, others are duplicates. It holds one
-stretch, PART_KEYS x 64 bytes, and 16 bytes a duplicate: 1.6 GB for 100 million of them. Clusters of
+and the place), in runs sorted by digest. Where tables have names, the name is part of the digest, so that a
+passage of one is no duplicate of another's. One step goes through the digests from the lowest to the highest
+and reads that stretch of every run at a time; the first of each digest stays, others are duplicates. It holds
+one stretch, PART_KEYS x 64 bytes, and 16 bytes a duplicate: 1.6 GB for 100 million of them. Clusters of
 near-duplicates, where they are asked for, take more: see ``clustering``.
 """
 
+import hashlib
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from omnina.corpus.candidate import Candidate
-from omnina.corpus.dedup.exact import strand_free_key
+from omnina.corpus.dedup.exact import KEY_BYTES, strand_free_key
 from omnina.corpus.durable import write_arrays
 
 DUPLICATE = "same bases as an earlier passage, or their reverse complement"
@@ -33,9 +35,13 @@ def place_of(unit: int, number: int) -> int:
     return unit * _UNIT_PLACES + number
 
 
-def key_runs(candidates: Iterable[Candidate]) -> Iterator[np.ndarray]:
-    """(RUN_KEYS or fewer,) KEY, ascending, of those candidates that could be rows."""
-    keys = ((*_digest(one), place_of(one.unit, one.number)) for one in candidates if one.kept)
+def key_runs(candidates: Iterable[Candidate], table: Callable[[int], str]) -> Iterator[np.ndarray]:
+    """(RUN_KEYS or fewer,) KEY, ascending, of those candidates that could be rows.
+
+    ``table`` gives the name of a unit's table, which may be empty.
+    """
+    kept = (one for one in candidates if one.kept)
+    keys = ((*_digest(one, table(one.unit)), place_of(one.unit, one.number)) for one in kept)
     while len(run := np.fromiter(islice(keys, RUN_KEYS), dtype=KEY)):
         yield _ascending(run)
 
@@ -128,8 +134,10 @@ class ChoiceOfUnit:
         return "" if index is None else f"{self.names['high'][index]:016x}{self.names['low'][index]:016x}"
 
 
-def _digest(candidate: Candidate) -> tuple[int, int]:
+def _digest(candidate: Candidate, table: str) -> tuple[int, int]:
     key = strand_free_key(candidate.item.sequence)
+    if table:
+        key = hashlib.blake2b(key + table.encode(), digest_size=KEY_BYTES).digest()
     return int.from_bytes(key[:8]), int.from_bytes(key[8:])
 
 

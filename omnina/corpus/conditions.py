@@ -69,10 +69,11 @@ def read_conditions(template: Mapping, where: str) -> Conditions:
 
 
 def _tests(template: Mapping, key: str, where: str) -> tuple[FieldTest, ...]:
-    if key not in template:
-        return ()
-    where = f"{where}.{key}"
-    named = template[key]
+    return read_tests(template[key], f"{where}.{key}") if key in template else ()
+
+
+def read_tests(named: object, where: str) -> tuple[FieldTest, ...]:
+    """The tests of a mapping of fields to values; raises UserError as ``read_conditions`` does."""
     if not isinstance(named, Mapping) or not named:
         raise UserError(f"{where}: expected lines of the form 'field: value', not {named!r}.")
     return tuple(

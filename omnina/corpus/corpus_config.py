@@ -9,52 +9,45 @@
         fields: {organism: Homo sapiens}  # where the files do not say it
     templates: {annotations: [...]}    # or questions: [...]; templates.Templates
     filters: {min_bases: 200}          # filters.PassageFilters
+    dedup: {near: false, shared: false}  # equal sequences, on either strand, are always kept once; shared
+                                       # true: what is in several groups of the split is left out
+    sample: {bytes: ...}               # sample_config
     output: {format: parquet}          # shards.ShardSettings
-    split: {by: accession, shares: {train: 0.98, val: 0.01, test: 0.01}, seed: 0}
-    dedup: {near: false}               # equal sequences, on either strand, are always kept once
+    split: {by: accession, shares: {train: 0.98, val: 0.01, test: 0.01}, seed: 0}   # split_config
     forbid: [test.csv]                 # nothing near these tables gets into ``train``
-    seed: 0                            # draws who is asked a question that has a share
+    seed: 0                            # draws who is asked a question that has a share, samples, and orders
     range_bytes: 268435456             # of a plain FASTA or flat file that one task reads at a time
 
-Paths of sources are looked up in the input folder, those of ``forbid`` where the command runs.
+Several tables in one run have a name each and the keys above down to ``output``; a group of the split is on
+one side in all of them, with ``fill`` on that where the first table's passages put it (groups that the first
+table lacks are trained on):
+
+    tables:
+      pretrain: {sources: ..., templates: ...}
+      finetune: {sources: ..., templates: ...}
+    split: ...
+
+Paths of sources are looked up in the input folder (``**/x.gbk`` is x.gbk wherever it lies below), those of
+``forbid`` where the command runs.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
-from omnina.corpus.dedup.splits import SplitRule
-from omnina.corpus.filters import PassageFilters
-from omnina.corpus.readers.parts import FilePart
 from omnina.corpus.readers.source import SourceSpec, source_parts
-from omnina.corpus.section import checked_mapping, choice, flag, number, text, texts, whole_number
-from omnina.corpus.shards import ShardSettings
-from omnina.corpus.source_files import source_files
-from omnina.corpus.templates import Templates
-from omnina.corpus.wording import checked_field
+from omnina.corpus.section import checked_mapping, texts, whole_number
+from omnina.corpus.split_config import TRAIN, SplitSettings, read_split
+from omnina.corpus.table_config import TABLE_KEYS, Table, Unit, read_table
 from omnina.errors import UserError
 from omnina.table import expand_paths
 
-KEYS = ("sources", "templates", "filters", "output", "split", "dedup", "forbid", "seed", "range_bytes")
-GROUPS = ("accession", "taxon", "cluster")
-SHARES = {"train": 0.98, "val": 0.01, "test": 0.01}
-TRAIN = "train"
+RUN_KEYS = ("split", "forbid", "seed", "range_bytes")
 RANGE_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """What must stay together, and which share goes where.
-
-    Attributes:
-        by: ``accession``, ``taxon`` or ``cluster`` (of near-duplicates).
-        rank: for ``taxon``, the field that names it: ``organism``, or a rank such as ``lineage.-1``.
-    """
-
-    by: str = "accession"
-    rank: str = "organism"
-    rule: SplitRule = field(default_factory=lambda: SplitRule(0, dict(SHARES)))
 
 
 @dataclass(frozen=True)
@@ -62,25 +55,41 @@ class CorpusConfig:
     """A checked configuration; see the module's docstring.
 
     Attributes:
-        sources: one for each file, in canonical order: as listed, the files of a glob by name.
-        units: what a task reads at a time: files or parts of them, in the same order.
+        tables: one or more.
+        units: what a task reads at a time, files or parts of them, in canonical order: table after table, its
+            sources as listed, the files of a glob by name.
+        seed: of draws and orders.
         as_written: what decides the rows, as JSON values; recorded beside them.
     """
 
-    sources: tuple[SourceSpec, ...]
-    units: tuple[tuple[SourceSpec, FilePart], ...]
-    templates: Templates
-    filters: PassageFilters
-    output: ShardSettings
+    tables: tuple[Table, ...]
+    units: tuple[Unit, ...]
     split: SplitSettings
-    near: bool
     forbid: tuple[Path, ...]
+    seed: int
     as_written: Mapping
+
+    @cached_property
+    def units_of_tables(self) -> tuple[tuple[Table, range], ...]:
+        """Each table with the numbers of its units."""
+        counts = Counter(unit.table.name for unit in self.units)
+        stops = list(accumulate(counts[table.name] for table in self.tables))
+        return tuple(zip(self.tables, map(range, [0, *stops], stops), strict=True))
+
+    @property
+    def near(self) -> bool:
+        """Whether near-duplicates are left out."""
+        return any(table.near for table in self.tables)
 
     @property
     def clusters(self) -> bool:
         """Whether near-duplicates must be found among all passages."""
         return self.near or self.split.by == "cluster"
+
+    @property
+    def draws(self) -> bool:
+        """Whether something is decided by all groups or rows together, and not by each alone."""
+        return self.split.fill or any(table.shared or table.sample for table in self.tables)
 
 
 def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], where: str) -> CorpusConfig:
@@ -94,61 +103,55 @@ def read_corpus_config(values: Mapping, folder: Path, forbid: tuple[str, ...], w
 
     Raises UserError, naming file and key, for whatever is not as it should be, files that are not there too.
     """
-    values = checked_mapping(values, KEYS, where)
-    for key in ("sources", "templates"):
-        if key not in values:
-            raise UserError(f"{where}: no '{key}' in it; see configs/corpus/genbank.yaml for one.")
-    where = f"{where}: "
-    seed = whole_number(values.get("seed", 0), 0, f"{where}seed")
-    templates = _templates(values["templates"], f"{where}templates", seed)
-    sources = tuple(source_files(values["sources"], folder, f"{where}sources"))
-    split = _split(values.get("split", {}), f"{where}split")
-    range_bytes = whole_number(values.get("range_bytes", RANGE_BYTES), 1, f"{where}range_bytes")
-    forbidden = _forbidden(values.get("forbid", []), forbid, split, f"{where}forbid")
-    config = CorpusConfig(
-        sources=sources,
-        units=tuple((spec, part) for spec in sources for part in source_parts(spec, range_bytes)),
-        templates=templates,
-        filters=PassageFilters.from_yaml_section(values.get("filters", {}), f"{where}filters"),
-        output=ShardSettings.from_yaml_section(
-            values.get("output", {}), f"{where}output", questions=bool(templates.questions_asked)
-        ),
-        split=split,
-        near=_near(values.get("dedup", {}), f"{where}dedup"),
-        forbid=forbidden,
-        as_written={},
+    several = "tables" in values
+    values = checked_mapping(values, (*(("tables",) if several else TABLE_KEYS), *RUN_KEYS), where)
+    seed = whole_number(values.get("seed", 0), 0, f"{where}: seed")
+    range_bytes = whole_number(values.get("range_bytes", RANGE_BYTES), 1, f"{where}: range_bytes")
+    split = read_split(values.get("split", {}), f"{where}: split")
+    sections = _sections(values, where)
+    tables = tuple(
+        read_table(name, section, folder, split.rule.shares, seed, _prefix(name, where))
+        for name, section in sections.items()
     )
-    return replace(config, as_written=_as_json(config, values, folder, seed, range_bytes))
+    forbidden = _forbidden(values.get("forbid", []), forbid, split, f"{where}: forbid")
+    config = CorpusConfig(tables, _units(tables, range_bytes), split, forbidden, seed, as_written={})
+    _check_clusters(config, where)
+    written = _as_json(config, sections, folder) | {"range_bytes": range_bytes}
+    return replace(config, as_written=written | {"split": _split_as_json(split, values.get("split", {}))})
 
 
-def _templates(section: object, where: str, seed: int) -> Templates:
-    templates = Templates.from_yaml_section(section, where, seed)
-    if templates.annotations and templates.questions_asked:
+def _sections(values: Mapping, where: str) -> Mapping[str, Mapping]:
+    """The tables' own keys, by name."""
+    if "tables" not in values:
+        return {"": {key: value for key, value in values.items() if key in TABLE_KEYS}}
+    tables = values["tables"]
+    if not isinstance(tables, Mapping) or not tables:
+        raise UserError(f"{where}: tables: expected tables by name ('pretrain: ...'), not {tables!r}.")
+    return {
+        str(name): checked_mapping(section, TABLE_KEYS, f"{where}: tables.{name}")
+        for name, section in tables.items()
+    }
+
+
+def _units(tables: tuple[Table, ...], range_bytes: int) -> tuple[Unit, ...]:
+    return tuple(
+        Unit(table, spec, part)
+        for table in tables
+        for spec in table.sources
+        for part in source_parts(spec, range_bytes)
+    )
+
+
+def _prefix(name: str, where: str) -> str:
+    return f"{where}: tables.{name}." if name else f"{where}: "
+
+
+def _check_clusters(config: CorpusConfig, where: str) -> None:
+    if config.clusters and (len(config.tables) > 1 or config.draws):
         raise UserError(
-            f"{where}: annotations and questions make different tables; "
-            "write two configurations, one with each."
+            f"{where}: near-duplicates and clusters are found for one table, without fill, shared or sample; "
+            "set dedup.near: false and split.by: accession or taxon."
         )
-    return templates
-
-
-def _split(section: object, where: str) -> SplitSettings:
-    section = checked_mapping(section, ("by", "rank", "shares", "seed"), where)
-    by = choice(section.get("by", "accession"), GROUPS, f"{where}.by")
-    if "rank" in section and by != "taxon":
-        raise UserError(f"{where}.rank: it names the taxon; set by: taxon or leave it out.")
-    rank = checked_field(text(section.get("rank", "organism"), f"{where}.rank"), f"{where}.rank")
-    shares = section.get("shares", SHARES)
-    if not isinstance(shares, Mapping) or not shares:
-        raise UserError(f"{where}.shares: expected lines of the form 'train: 0.98', not {shares!r}.")
-    shares = {str(side): number(share, 0, 1, f"{where}.shares.{side}") for side, share in shares.items()}
-    for side in shares:
-        if not side.replace("_", "").isalnum():
-            raise UserError(f"{where}.shares: '{side}' must be letters, digits and underscores only.")
-    try:
-        rule = SplitRule(whole_number(section.get("seed", 0), 0, f"{where}.seed"), shares)
-    except ValueError as error:
-        raise UserError(f"{where}.shares: {error}.") from error
-    return SplitSettings(by, rank, rule)
 
 
 def _forbidden(listed: object, more: tuple[str, ...], split: SplitSettings, where: str) -> tuple[Path, ...]:
@@ -158,33 +161,28 @@ def _forbidden(listed: object, more: tuple[str, ...], split: SplitSettings, wher
     return tuple(path.resolve() for path in expand_paths(named)) if named else ()
 
 
-def _near(section: object, where: str) -> bool:
-    section = checked_mapping(section, ("near",), where)
-    return flag(section.get("near", False), f"{where}.near")
-
-
-def _as_json(config: CorpusConfig, values: Mapping, folder: Path, seed: int, range_bytes: int) -> dict:
+def _as_json(config: CorpusConfig, sections: Mapping[str, Mapping], folder: Path) -> dict:
     """What decides the rows: not where files lie, but their names in the input folder and sizes."""
+    tables = {table.name: table.as_written(sections[table.name]) for table in config.tables}
     return {
-        "sources": values["sources"],
-        "files": _listing(config.sources, folder),
-        "templates": values["templates"],
-        "filters": asdict(config.filters),
-        "output": {entry.name: getattr(config.output, entry.name) for entry in fields(config.output)},
-        "split": {
-            "by": config.split.by,
-            "rank": config.split.rank,
-            "shares": dict(config.split.rule.shares),
-            "seed": config.split.rule.seed,
-        },
-        "dedup": {"near": config.near},
+        **tables.get("", {"tables": tables}),
+        "files": _listing([spec for table in config.tables for spec in table.sources], folder),
         "forbid": [{"file": path.name, "sha256": _sha256(path)} for path in config.forbid],
-        "seed": seed,
-        "range_bytes": range_bytes,
+        "seed": config.seed,
     }
 
 
-def _listing(sources: tuple[SourceSpec, ...], folder: Path) -> dict:
+def _split_as_json(split: SplitSettings, section: Mapping) -> dict:
+    return {
+        "by": split.by,
+        "rank": section.get("rank", "organism"),
+        "shares": dict(split.rule.shares),
+        "seed": split.rule.seed,
+        **({"fill": True, "train_only": section.get("train_only", [])} if split.fill else {}),
+    }
+
+
+def _listing(sources: Iterable[SourceSpec], folder: Path) -> dict:
     """Number and bytes of the record files, and a digest of names and sizes (to hash nt takes an hour)."""
     paths = [path for spec in sources for path in (spec.path, spec.annotation) if path is not None]
     sizes = [(_name(path, folder), path.stat().st_size) for path in paths]

@@ -103,6 +103,20 @@ class Counts:
         return " + ".join(parts)
 
 
+def counts_as_json(counts: Mapping[str, Counts]) -> dict:
+    """JSON values of the counts by label: their sum, and each where one has a label."""
+    whole = {"counts": sum(counts.values(), Counts()).as_json()}
+    if set(counts) <= {""}:
+        return whole
+    return whole | {"counts_by_source": {label: one.as_json() for label, one in sorted(counts.items())}}
+
+
+def counts_from_json(record: Mapping) -> dict[str, Counts]:
+    """The counts by label that ``counts_as_json`` gave; ValueError if they do not add up."""
+    by_label = record.get("counts_by_source", {"": record["counts"]})
+    return {label: Counts.from_json(values) for label, values in by_label.items()}
+
+
 def _limit(key: str, value: object, where: str) -> float | None:
     if value is None and key not in ("min_bases", "max_n_run"):
         return None

@@ -10,10 +10,13 @@ from omnina.corpus.candidate import Candidate
 from omnina.corpus.candidates import read_candidates, with_rows
 from omnina.corpus.choice import KEY, Choice, duplicates_of, key_runs, mapped
 from omnina.corpus.clustering import check_memory, clusters_of, near_duplicates_of
-from omnina.corpus.corpus_config import TRAIN, CorpusConfig
+from omnina.corpus.corpus_config import CorpusConfig
 from omnina.corpus.dedup.forbid import ForbiddenSequences
+from omnina.corpus.draw import draw_among
 from omnina.corpus.durable import write_arrays
+from omnina.corpus.notes import Notes
 from omnina.corpus.progress import CHOICE_STAGE, FORBID_STAGE, KEYS_STAGE, Progress
+from omnina.corpus.split_config import TRAIN
 
 Candidates = Iterable[Candidate]
 
@@ -23,17 +26,26 @@ class WriteKeys(PipelineStep):
 
     type, name = "writer", "keys"
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
         super().__init__()
-        self.progress = progress
+        self.config, self.progress = config, progress
 
     def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> None:
         """Write the task's keys in runs, and put their folder in its place."""
         folder = self.progress.keys_folder(rank)
         if folder.exists():
             return
-        runs = enumerate(key_runs(data))
+        runs = enumerate(self._runs_and_notes(data, rank) if self.config.draws else self._runs(data))
         write_arrays(folder, ((f"{number:05d}", run) for number, run in runs))
+
+    def _runs(self, data: Candidates) -> Iterator[np.ndarray]:
+        return key_runs(data, lambda unit: self.config.units[unit].table.name)
+
+    def _runs_and_notes(self, data: Candidates, rank: int) -> Iterator[np.ndarray]:
+        """The notes are saved before the keys' folder is in its place, which says that both are there."""
+        notes = Notes(self.config)
+        yield from self._runs(notes.taking(data))
+        notes.save(self.progress.notes_file(rank))
 
 
 class ChooseFirst(PipelineStep):
@@ -51,6 +63,8 @@ class ChooseFirst(PipelineStep):
         folders = map(self.progress.keys_folder, range(self.progress.tasks))
         runs = [mapped(path) for folder in folders for path in sorted(folder.iterdir())]
         duplicates = duplicates_of(runs)
+        if self.config.draws:
+            draw_among(runs, duplicates, self.config, self.progress).save(self.progress.draw_file)
         clusters, near = np.empty(0, KEY), duplicates[:0]
         if self.config.clusters:
             check_memory(sum(map(len, runs)) - len(duplicates))

@@ -1,7 +1,7 @@
 """``manifest.json``: what the tables of a corpus hold, summed over its tasks.
 
-It has the configuration, passages by what became of them, shards, rows, bases and bytes of each split, and
-every shard with its sha256.
+It has the configuration, passages by what became of them, shards, rows, bases and bytes of each split (of an
+empty one too), and every shard with its sha256; a table that is one file has one shard.
 """
 
 import hashlib
@@ -10,17 +10,31 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from omnina.corpus.durable import write_json
-from omnina.corpus.filters import Counts
-from omnina.corpus.shards import SHARD_NAME
-from omnina.corpus.task_output import completed_task, json_values, task_file
+from omnina.corpus.filters import Counts, counts_as_json, counts_from_json
+from omnina.corpus.joined import joined_tables
+from omnina.corpus.shards import SHARD_NAME, ShardSettings
+from omnina.corpus.task_output import PARTS, completed_task, json_values, task_file
 from omnina.errors import UserError
 
 MANIFEST_FILE = "manifest.json"
 _SUMMED = ("rows", "bases", "bytes")
 
 
-def write_manifest(folder: Path, tasks: int, config: Mapping) -> dict:
-    """Sum the records of tasks 0 to ``tasks - 1`` and write them.
+def write_manifest(
+    folder: Path,
+    tasks: int,
+    config: Mapping,
+    splits: Iterable[str] = (),
+    settings: Mapping[str, ShardSettings] | None = None,
+) -> dict:
+    """Sum the records of tasks 0 to ``tasks - 1`` and write them; first join the parts of files.
+
+    Args:
+        folder: of the tables.
+        tasks: how many there are.
+        config: that they must have run under.
+        splits: those that are named even without a row.
+        settings: of the tables that are one file each, by name.
 
     Raises UserError for tasks that are not complete or ran under another configuration, for shards that are
     missing or not as long as their record says, and for shards of no task.
@@ -28,12 +42,17 @@ def write_manifest(folder: Path, tasks: int, config: Mapping) -> dict:
     records = _complete_records(folder, tasks, config)
     shards = [shard for record in records for shard in record["shards"]]
     _check_files(folder, shards)
-    counts = sum((Counts.from_json(record["counts"]) for record in records), Counts())
+    parts = [part for record in records for part in record["parts"]]
+    _check_files(folder / PARTS, parts)
+    shards += joined_tables(folder, parts, settings or {})
+    counts: dict[str, Counts] = {}
+    for label, of_task in (pair for record in records for pair in counts_from_json(record).items()):
+        counts[label] = counts.get(label, Counts()) + of_task
     manifest = {
         "config": json_values(config),
         "tasks": tasks,
-        "counts": counts.as_json(),
-        "splits": _by_split(shards),
+        **counts_as_json(counts),
+        "splits": _by_split(shards, splits),
         "shards": shards,
     }
     write_json(folder / MANIFEST_FILE, manifest)
@@ -88,15 +107,16 @@ def _check_lengths(folder: Path, shards: list[dict]) -> None:
 def _check_files(folder: Path, shards: list[dict]) -> None:
     _check_lengths(folder, shards)
     known = {shard["file"] for shard in shards}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.glob("*")):
         if SHARD_NAME.fullmatch(path.name) and path.name not in known:
             raise UserError(f"{path}: of none of the tasks, so of another run; remove it or write elsewhere.")
 
 
-def _by_split(shards: list[dict]) -> dict[str, dict[str, int]]:
-    splits: dict[str, dict[str, int]] = {}
+def _by_split(shards: list[dict], named: Iterable[str]) -> dict[str, dict[str, int]]:
+    nothing = dict.fromkeys(("shards", *_SUMMED), 0)
+    splits = {split: dict(nothing) for split in (*named, *(shard["split"] for shard in shards))}
     for shard in shards:
-        split = splits.setdefault(shard["split"], {"shards": 0} | dict.fromkeys(_SUMMED, 0))
+        split = splits[shard["split"]]
         split["shards"] += 1
         for key in _SUMMED:
             split[key] += shard[key]

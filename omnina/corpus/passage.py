@@ -5,19 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 FIELDS = (
-    *("accession", "description", "organism", "lineage", "molecule_type", "feature_type", "gene", "product"),
-    *(
-        "note",
-        "strand",
-        "ec_number",
-        "partial",
-        "annotation",
-        "protein_id",
-        "db_xref",
-        "taxid",
-        "codon_start",
-    ),
-    *("parts",),
+    *("accession", "description", "organism", "lineage", "genus", "molecule_type", "feature_type"),
+    *("location", "gene", "gene_symbol", "product", "note", "ec_number", "partial", "coding", "annotation"),
+    *("start", "end", "strand", "parts", "protein_id", "db_xref", "taxid", "codon_start"),
 )
 
 

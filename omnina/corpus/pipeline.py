@@ -1,10 +1,10 @@
 """The blocks of a corpus run, as datatrove's pipeline steps, and the stages that they make.
 
     keys      N tasks   read, filter, fill in templates -> a key for each passage
-    choice    1 task    all keys -> which passages are duplicates, and clusters if asked for
+    choice    1 task    all keys -> which passages are duplicates, clusters and draws if asked for
     forbid    1 task    tables that training must stay away from -> an index; only if there are any
-    rows      N tasks   read again, leave out duplicates and what is forbidden, split, write shards
-    manifest  1 task    sums, ``manifest.json`` and ``rejected.csv``
+    rows      N tasks   read again, leave out duplicates, what is not drawn or is forbidden, write shards
+    manifest  1 task    tables that are one file, sums, ``manifest.json`` and ``rejected.csv``
 
 Reading twice costs time and saves disk: no passage is ever kept between stages. Task t takes the units
 (record files, or parts of plain ones) t, t + N, t + 2N, ...; what a task writes depends on the configuration
@@ -23,6 +23,7 @@ from omnina.corpus.candidate import Candidate
 from omnina.corpus.candidates import read_candidates, with_rows
 from omnina.corpus.corpus_config import CorpusConfig
 from omnina.corpus.durable import flush, write_whole
+from omnina.corpus.joined import order_of
 from omnina.corpus.leaving_out import (
     ChooseFirst,
     IndexForbidden,
@@ -32,6 +33,7 @@ from omnina.corpus.leaving_out import (
 )
 from omnina.corpus.manifest import write_manifest
 from omnina.corpus.passage import Passage
+from omnina.corpus.placing import LeaveOutUndrawn, Split
 from omnina.corpus.progress import (
     CHOICE_STAGE,
     FORBID_STAGE,
@@ -41,8 +43,7 @@ from omnina.corpus.progress import (
     Progress,
 )
 from omnina.corpus.reject import Reject
-from omnina.corpus.task_output import TaskOutput
-from omnina.corpus.wording import field_value
+from omnina.corpus.task_output import TaskOutput, split_name
 
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("file", "record", "line", "kind", "reason", "bases")
@@ -54,14 +55,19 @@ def stages(config: CorpusConfig, progress: Progress) -> dict[str, list[PipelineS
     """The blocks of each stage, stages in the order in which they run."""
     forbid = {FORBID_STAGE: [IndexForbidden(config, progress)]} if config.forbid else {}
     return {
-        KEYS_STAGE: [ReadRecords(config, progress, KEYS_STAGE), MakeRows(config), WriteKeys(progress)],
+        KEYS_STAGE: [
+            ReadRecords(config, progress, KEYS_STAGE),
+            MakeRows(config),
+            WriteKeys(config, progress),
+        ],
         CHOICE_STAGE: [ChooseFirst(config, progress)],
         **forbid,
         ROWS_STAGE: [
             ReadRecords(config, progress, ROWS_STAGE),
             MakeRows(config),
             LeaveOutDuplicates(config, progress),
-            Split(config),
+            Split(config, progress),
+            LeaveOutUndrawn(config, progress),
             *([LeaveOutForbidden(progress)] if config.forbid else []),
             WriteRows(config, progress),
         ],
@@ -103,33 +109,6 @@ class MakeRows(PipelineStep):
         yield from with_rows(data, self.config)
 
 
-class Split(PipelineStep):
-    """Decides by its group where a passage goes."""
-
-    type, name = "transform", "split"
-
-    def __init__(self, config: CorpusConfig) -> None:
-        super().__init__()
-        self.settings = config.split
-
-    def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
-        """Give all candidates; one without a taxon, where that decides, is left out."""
-        for one in data:
-            if one.kept:
-                self._place(one)
-            yield one
-
-    def _place(self, candidate: Candidate) -> None:
-        if self.settings.by == "accession":
-            candidate.group = candidate.item.accession
-        elif self.settings.by == "taxon":
-            candidate.group = field_value(candidate.item, self.settings.rank) or ""
-        if candidate.group:
-            candidate.split = self.settings.rule.side(candidate.group)
-        else:
-            candidate.left_out = f"no {self.settings.rank} to split by"
-
-
 class WriteRows(PipelineStep):
     """Ends the stage of rows: shards, counts, rejects."""
 
@@ -144,22 +123,23 @@ class WriteRows(PipelineStep):
         if self.progress.result(ROWS_STAGE, rank).exists():
             return
         recorded = recorded_config(self.config, self.progress.tasks)
-        with TaskOutput(self.progress.folder, rank, self.config.output, recorded) as output:
+        settings = {table.name: table.output for table in self.config.tables}
+        with TaskOutput(self.progress.folder, rank, settings, recorded) as output:
             self._clear_rejected(rank, world_size)
             for unit, candidates in groupby(data, key=lambda one: one.unit):
                 self._write_unit(unit, candidates, output)
             self._flush_rejected(rank, world_size)
-        self.stat_update("rows", value=output.counts.kept)
+        self.stat_update("rows", value=output.kept)
 
     def _write_unit(self, unit: int, candidates: Candidates, output: TaskOutput) -> None:
         with self.progress.rejected_file(unit).open("w", encoding="utf-8", newline="") as stream:
             rejected = csv.writer(stream, lineterminator="\n")
             for one in candidates:
                 if isinstance(one.item, Reject):
-                    output.counts.rejected[one.item.kind] += 1
+                    output.counts_of(self.config.units[unit].label).rejected[one.item.kind] += 1
                     rejected.writerow(rejected_cells(one.item))
                 else:
-                    _count_and_write(one, one.item, output)
+                    _count_and_write(one, one.item, self.config, output)
 
     def _clear_rejected(self, rank: int, world_size: int) -> None:
         """A unit without a single passage or reject has an empty list, not that of a killed task."""
@@ -186,7 +166,10 @@ class WriteManifest(PipelineStep):
         self.progress.check_complete(ROWS_STAGE)
         write_whole(self.progress.folder / REJECTED_FILE, self._write_rejected)
         recorded = recorded_config(self.config, self.progress.tasks)
-        write_manifest(self.progress.folder, self.progress.tasks, recorded)
+        tables, shares = self.config.tables, self.config.split.rule.shares
+        splits = [split_name(table.name, side) for table in tables for side, share in shares.items() if share]
+        files = {table.name: table.output for table in tables if table.output.file}
+        write_manifest(self.progress.folder, self.progress.tasks, recorded, splits, files)
 
     def _write_rejected(self, stream: BinaryIO) -> None:
         stream.write((",".join(REJECTED_COLUMNS) + "\n").encode())
@@ -201,10 +184,17 @@ def rejected_cells(reject: Reject) -> tuple:
     return (reject.source_file, reject.record, line, reject.kind, reject.reason, reject.bases)
 
 
-def _count_and_write(candidate: Candidate, passage: Passage, output: TaskOutput) -> None:
+def _count_and_write(
+    candidate: Candidate, passage: Passage, config: CorpusConfig, output: TaskOutput
+) -> None:
+    unit = config.units[candidate.unit]
+    counts = output.counts_of(unit.label)
     if candidate.left_out:
-        output.counts.filtered[candidate.left_out] += 1
+        counts.filtered[candidate.left_out] += 1
         return
-    output.counts.kept += 1
-    for question, response in candidate.rows:
-        output.add(candidate.split, passage, response, question)
+    counts.kept += 1
+    table, source = unit.table, unit.spec.source
+    for number, row in enumerate(candidate.rows):
+        place = (candidate.unit, candidate.number, number)
+        order = order_of(config.seed, row.key, place) if table.output.file else ""
+        output.add(table.name, candidate.split, passage, row.response, row.question, source, order)

@@ -2,8 +2,9 @@
 
 ``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` (a folder for each task of the first
 stage), ``choice/`` (which passages are duplicates), ``forbidden/``, ``rejected/`` (a file for each unit) and
-``logs/`` (datatrove's). What stands there is whole, so its presence says that it is complete;
-datatrove's own completion marks are taken back where the file is missing.
+``logs/`` (datatrove's); where something is drawn, ``notes/`` (a file for each task of the first stage) and
+``draw.npz``; where tables are one file, ``parts/`` (theirs). What stands there is whole, so its presence says
+that it is complete; datatrove's own completion marks are taken back where the file is missing.
 """
 
 import json
@@ -50,6 +51,15 @@ class Progress:
         """Rejects of one unit."""
         return self.own / "rejected" / f"{unit:06d}.csv"
 
+    def notes_file(self, task: int) -> Path:
+        """What a draw needs to know of the passages that a task read."""
+        return self.own / "notes" / f"{task:05d}.npz"
+
+    @property
+    def draw_file(self) -> Path:
+        """What was decided by all passages together."""
+        return self.own / "draw.npz"
+
     def logs(self, stage: str) -> Path:
         """datatrove's folder for a stage."""
         return self.own / "logs" / stage
@@ -75,7 +85,7 @@ class Progress:
     def begin(self, config: Mapping) -> None:
         """Make the folders and note the configuration; UserError if the folder is of another one."""
         try:
-            for name in ("keys", "rejected", "logs"):
+            for name in ("keys", "notes", "rejected", "logs"):
                 (self.own / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(

@@ -1,15 +1,16 @@
 """Passages and what is said of them -> tables of at most so many rows: ``train-00007-002.parquet``.
 
 A shard holds ``sequence``, ``question`` where there are questions, ``response``, and where the row is from:
-``accession``, ``source_file``, ``start``, ``end``, ``strand``, ``parts``, and ``source`` if wanted. The same
-rows give the same bytes, whoever writes them and when, under one version of pyarrow. Each split holds one row
-group in memory.
+``accession``, ``source_file``, ``start``, ``end``, ``strand``, ``parts``, and ``source`` if wanted; or the
+columns that the settings name. The same rows give the same bytes, whoever writes them and when, under one
+version of pyarrow. Each split holds one row group in memory.
 """
 
 import csv
 import hashlib
+import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from omnina.corpus.passage import Passage
-from omnina.corpus.section import checked_mapping, choice, whole_number
+from omnina.corpus.section import checked_mapping, choice, text, texts, whole_number
 from omnina.errors import UserError
 
 FORMATS = ("parquet", "csv")
@@ -25,7 +26,9 @@ SHARD_NAME = re.compile(r"(?P<split>\w+)-(?P<task>\d{5,})-(?P<part>\d{3,})\.(par
 COLUMNS = (
     *("sequence", "question", "response"),
     *("accession", "source_file", "start", "end", "strand", "parts", "source"),
+    *("order",),  # in parts of a file only
 )
+_FILE = re.compile(r"[\w.-]*\{split\}[\w.-]*")
 _NUMBERS = ("start", "end")
 _SIZES = ("rows_per_shard", "row_group_bytes")
 _REPEATING = ["question", "source_file", "strand", "source"]  # worth a dictionary; sequences are not
@@ -41,8 +44,11 @@ class ShardSettings:
         format: ``parquet`` or ``csv``.
         rows_per_shard: rows of a shard at most.
         row_group_bytes: text after which a row group ends (Parquet) or rows go to disk (CSV).
+        chosen: the columns; if empty, all that there are.
+        file: name of the one file that all rows of a split make in a seeded order, with ``{split}`` in it;
+            if empty, there are shards, in the order of the record files.
 
-    Raises UserError for an unknown format or sizes that are not positive.
+    Raises UserError for an unknown format or column, sizes that are not positive, a file of another format.
     """
 
     questions: bool = False
@@ -50,27 +56,49 @@ class ShardSettings:
     format: str = "parquet"
     rows_per_shard: int = 100_000
     row_group_bytes: int = 32 * 2**20
+    chosen: tuple[str, ...] = ()
+    file: str = ""
 
     def __post_init__(self) -> None:
         choice(self.format, FORMATS, "format")
         for key in _SIZES:
             whole_number(getattr(self, key), 1, key)
+        for name in self.chosen:
+            choice(name, self._there(), "columns")
+        if self.file and not _FILE.fullmatch(self.file):
+            raise UserError(f"file: '{self.file}' must be a name with '{{split}}' in it, without folders.")
+        if self.file and not self.file.endswith(f".{self.format}"):
+            raise UserError(
+                f"file: '{self.file}' must end in .{self.format}, as the format is {self.format}."
+            )
 
     @classmethod
     def from_yaml_section(
         cls, section: object, where: str, *, questions: bool = False, source: bool = False
     ) -> "ShardSettings":
-        """Read ``format``, ``rows_per_shard`` and ``row_group_bytes``; UserError names key and place."""
-        section = checked_mapping(section, ("format", *_SIZES), where)
+        """Read format, sizes, ``columns`` and ``file``; UserError names key and place."""
+        given = dict(checked_mapping(section, ("format", *_SIZES, "columns", "file"), where))
+        if "file" in given:
+            text(given["file"], f"{where}.file")
+        if "columns" in given:
+            given["chosen"] = texts(given.pop("columns"), f"{where}.columns")
         try:
-            return cls(questions, source, **section)
+            return cls(questions, source, **given)
         except UserError as error:
             raise UserError(f"{where}.{error}") from error
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The header."""
-        wanted = {"question": self.questions, "source": self.source}
+        return self.chosen or self._there()
+
+    @property
+    def of_parts(self) -> "ShardSettings":
+        """How the parts of a file are written: all that is known of a row, its place in the file too."""
+        return replace(self, format="parquet", file="", chosen=(*self._there(), "order"))
+
+    def _there(self) -> tuple[str, ...]:
+        wanted = {"question": self.questions, "source": self.source, "order": "order" in self.chosen}
         return tuple(name for name in COLUMNS if wanted.get(name, True))
 
 
@@ -101,12 +129,14 @@ class SplitWriter:
         self._rows = self._bases = self._bytes = 0
         self._pending: list[tuple] = []
 
-    def add(self, passage: Passage, response: str, question: str | None, source: str | None) -> None:
+    def add(
+        self, passage: Passage, response: str, question: str | None, source: str | None, order: str = ""
+    ) -> None:
         """Take one row; question and source must be given exactly if there is a column for them."""
         assert (question is not None) == self._settings.questions
         assert (source is not None) == self._settings.source
         sequence = passage.sequence
-        self._pending.append((sequence, question, response, *_place(passage), source))
+        self._pending.append((*row_cells(passage, response, question, source), order))
         self._rows += 1
         self._bases += len(sequence)
         self._bytes += len(sequence) + len(response) + len(question or "")
@@ -150,10 +180,26 @@ class SplitWriter:
         return self._folder / name
 
 
-def _place(passage: Passage) -> tuple:
-    """Where the bases are from, by COLUMNS; ``parts`` is absent (empty in CSV) where start and end say it."""
+def row_cells(passage: Passage, response: str, question: str | None, source: str | None) -> tuple:
+    """A row's cells by COLUMNS, without the last; ``parts`` is absent where start and end say it."""
     place = (passage.accession, passage.source_file, passage.start, passage.end, passage.strand)
-    return (*place, passage.fields.get("parts"))
+    return (passage.sequence, question, response, *place, passage.fields.get("parts"), source)
+
+
+def csv_bytes(cells: tuple, columns: tuple[str, ...]) -> int:
+    """Bytes that the row of these cells takes in a CSV of these columns, its line end counted."""
+    by_name = dict(zip(COLUMNS, cells, strict=False))
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow([by_name[name] for name in columns])
+    return len(line.getvalue().encode())
+
+
+def write_table(path: Path, settings: ShardSettings, columns: list[tuple]) -> None:
+    """Write a whole table, cells by ``settings.columns``."""
+    kind = _ParquetFile if settings.format == "parquet" else _CsvFile
+    file = kind(path, settings.columns)
+    file.write(columns)
+    file.close()
 
 
 class _File(Protocol):

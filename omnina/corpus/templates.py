@@ -12,9 +12,12 @@
       questions:                         # each that is for the passage
         - name: phylum
           when: {lineage.0: Bacteria}
-          share: 0.5                     # of those passages, drawn by their place and the seed
+          share: 0.5                     # of those passages, drawn by their keys and the seed
           question: "Which phylum is this sequence from?"
           response: "{lineage.1}"
+
+A template may have a ``key``, a text with fields: what a row is called where rows are drawn or put into a
+seeded order. Without one it is ``{accession}:{start}-{end}``, and the question's name after it.
 
 ``wording`` says what stands in braces, ``conditions`` what ``when``, ``unless`` and ``required`` mean.
 Nothing is capitalised, punctuated or shortened: the text is the template's and the record's.
@@ -22,18 +25,20 @@ Nothing is capitalised, punctuated or shortened: the text is the template's and 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from omnina.corpus import conditions
 from omnina.corpus.conditions import Conditions, read_conditions
 from omnina.corpus.passage import Passage
 from omnina.corpus.section import checked_mapping, number, text
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.seeded_order import seeded_key
 from omnina.corpus.wording import Wording, read_wording
 from omnina.errors import UserError
 
 NO_TEMPLATE = "no annotation template is for it"
 NOTHING_SAID = "no piece of the annotation template can be filled"
+NO_KEY = "a field of the annotation template's key is absent"
+PLACE = "{accession}:{start}-{end}"
 
 _Kind = TypeVar("_Kind")
 
@@ -45,12 +50,35 @@ class Left:
     reason: str
 
 
+class Row(NamedTuple):
+    """What becomes a row: ``question`` is None and ``name`` empty for an annotation.
+
+    ``name`` is the question template's; ``key`` decides the row's place in a seeded order.
+    """
+
+    response: str
+    key: str
+    question: str | None = None
+    name: str = ""
+
+
 @dataclass(frozen=True)
 class Annotation:
     """What to say of the passages that meet the conditions."""
 
     conditions: Conditions
     response: Wording
+    key: Wording
+
+    def said(self, passage: Passage) -> Row | Left:
+        """The row of a passage that meets the conditions."""
+        lacking = self.conditions.lacking(passage)
+        if lacking:
+            return Left(f"no {lacking}")
+        response, key = self.response.filled(passage), self.key.filled(passage)
+        if response is None:
+            return Left(NOTHING_SAID)
+        return Left(NO_KEY) if key is None else Row(response, key)
 
 
 @dataclass(frozen=True)
@@ -62,22 +90,21 @@ class Question:
     question: Wording
     response: Wording
     share: float
+    key: Wording
 
-    def asked(self, passage: Passage, seed: int) -> tuple[str, str] | None:
-        """(question, response), or None where it is not asked or a field of it is absent."""
+    def asked(self, passage: Passage, seed: int) -> Row | None:
+        """The row, or None where it is not asked or a field of it is absent."""
         if not self.conditions.met(passage) or self.conditions.lacking(passage):
             return None
-        if not self._drawn(passage, seed):
+        key = self.key.filled(passage)
+        if key is None or not self._drawn(key, seed):
             return None
         question, response = self.question.filled(passage), self.response.filled(passage)
-        return None if question is None or response is None else (question, response)
+        return None if question is None or response is None else Row(response, key, question, self.name)
 
-    def _drawn(self, passage: Passage, seed: int) -> bool:
+    def _drawn(self, key: str, seed: int) -> bool:
         """By a hash, so that the same passage is asked on every machine and in any order of the records."""
-        if self.share == 1:
-            return True
-        place = f"{passage.accession}:{passage.start}-{passage.end} {self.name}"
-        return int.from_bytes(seeded_key(seed, place)[:8]) < self.share * 2**64
+        return self.share == 1 or int.from_bytes(seeded_key(seed, key)[:8]) < self.share * 2**64
 
 
 @dataclass(frozen=True)
@@ -108,18 +135,13 @@ class Templates:
         _check_names(questions, f"{where}.questions")
         return cls(annotations, questions, seed)
 
-    def annotate(self, passage: Passage) -> str | Left:
-        """The response of the first template that is for the passage, or why there is none."""
+    def annotate(self, passage: Passage) -> Row | Left:
+        """The row of the first template that is for the passage, or why there is none."""
         chosen = next((one for one in self.annotations if one.conditions.met(passage)), None)
-        if chosen is None:
-            return Left(NO_TEMPLATE)
-        lacking = chosen.conditions.lacking(passage)
-        if lacking:
-            return Left(f"no {lacking}")
-        return chosen.response.filled(passage) or Left(NOTHING_SAID)
+        return Left(NO_TEMPLATE) if chosen is None else chosen.said(passage)
 
-    def questions(self, passage: Passage) -> list[tuple[str, str]]:
-        """(question, response) of every question that is asked of the passage, in the section's order."""
+    def questions(self, passage: Passage) -> list[Row]:
+        """The row of every question that is asked of the passage, in the section's order."""
         asked = (question.asked(passage, self.seed) for question in self.questions_asked)
         return [row for row in asked if row is not None]
 
@@ -134,21 +156,30 @@ def _each(section: Mapping, key: str, read: Callable[[object, str], _Kind], wher
 
 
 def _read_annotation(entry: object, where: str) -> Annotation:
-    template = _template(entry, ("response",), (), where)
+    template = _template(entry, ("response",), ("key",), where)
     return Annotation(
-        read_conditions(template, where), read_wording(template["response"], f"{where}.response")
+        read_conditions(template, where),
+        read_wording(template["response"], f"{where}.response"),
+        _read_key(template, PLACE, where),
     )
 
 
 def _read_question(entry: object, where: str) -> Question:
-    template = _template(entry, ("name", "question", "response"), ("share",), where)
+    template = _template(entry, ("name", "question", "response"), ("share", "key"), where)
+    name = text(template["name"], f"{where}.name")
+    as_text = name.replace("{", "{{").replace("}", "}}")
     return Question(
-        name=text(template["name"], f"{where}.name"),
+        name=name,
         conditions=read_conditions(template, where),
         question=read_wording(template["question"], f"{where}.question"),
         response=read_wording(template["response"], f"{where}.response"),
         share=number(template.get("share", 1), 0, 1, f"{where}.share"),
+        key=_read_key(template, f"{PLACE} {as_text}", where),
     )
+
+
+def _read_key(template: Mapping, otherwise: str, where: str) -> Wording:
+    return read_wording(text(template.get("key", otherwise), f"{where}.key"), f"{where}.key")
 
 
 def _template(entry: object, needed: tuple[str, ...], free: tuple[str, ...], where: str) -> Mapping:

@@ -1,9 +1,10 @@
 """Texts with a passage's fields in braces: ``"Product: {product}."``
 
 A field is one of those in ``passage.FIELDS``, or a rank of the lineage: ``{lineage.0}`` is its first name
-(the domain), ``{lineage.1}`` the next, ``{lineage.-1}`` the last. ``accession`` and ``strand`` are the
-passage's own where ``fields`` says nothing of them; the strand ``.`` counts as absent. A brace that is meant
-as such is written twice, ``{{``. What a field holds is put in as it stands, whatever is in it.
+(the domain), ``{lineage.1}`` the next, ``{lineage.-1}`` the last. ``accession``, ``start``, ``end`` and
+``strand`` are the passage's own where ``fields`` says nothing of them; the strand ``.`` counts as absent. A
+brace that is meant as such is written twice, ``{{``. What a field holds is put in as it stands, whatever it
+is; but a full stop after a field that ends in one ("Clostridium sp.") is not written twice.
 """
 
 import re
@@ -31,8 +32,8 @@ def field_value(passage: Passage, name: str) -> str | None:
     value = passage.fields.get(field)
     if rank:
         return _rank(value, int(rank)) if value else None
-    if value is None and field == "accession":
-        return passage.accession
+    if value is None and field in ("accession", "start", "end"):
+        return str(getattr(passage, field))
     if value is None and field == "strand" and passage.strand != ".":
         return passage.strand
     return value
@@ -46,12 +47,13 @@ class Piece:
 
     def filled(self, passage: Passage) -> str | None:
         """The text with its fields' values; None if one of them is absent."""
-        found = []
+        found, value = [], ""
         for literal, field in self.parts:
+            stop_is_there = value.endswith(".") and literal.startswith(".")
             value = field_value(passage, field) if field else ""
             if value is None:
                 return None
-            found += [literal, value]
+            found += [literal[1:] if stop_is_there else literal, value]
         return "".join(found)
 
 

@@ -1,12 +1,20 @@
 import csv
-import gzip
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from omnina.corpus.example import FILE_NAMES, make_example, read_records
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "data"
+STAGES = ("pretrain", "finetune")
+SPLITS = ("train", "val")
 
-DATA = Path(__file__).parents[2] / "data"
+
+def table_name(stage: str, split: str) -> str:
+    return f"{stage}_{split}_example.csv"
 
 
 @pytest.fixture(scope="session")
@@ -15,31 +23,31 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def committed_rows() -> dict[str, list[dict[str, str]]]:
+def committed() -> dict[tuple[str, str], list[dict[str, str]]]:
+    """Rows of the committed tables by stage and split."""
     tables = {}
-    for split, name in FILE_NAMES.items():
-        with (DATA / name).open(encoding="utf-8", newline="") as stream:
-            tables[split] = list(csv.DictReader(stream, strict=True))
+    for stage, split in ((stage, split) for stage in STAGES for split in SPLITS):
+        with (DATA / table_name(stage, split)).open(encoding="utf-8", newline="") as stream:
+            tables[stage, split] = list(csv.DictReader(stream, strict=True))
     return tables
 
 
 @pytest.fixture(scope="session")
-def entries():
-    return read_records(DATA / "records")
+def committed_rows(committed) -> dict[str, list[dict[str, str]]]:
+    """Rows of the pretraining tables by split."""
+    return {split: committed["pretrain", split] for split in SPLITS}
 
 
 @pytest.fixture(scope="session")
-def remade(tmp_path_factory):
-    """The example made anew: (what became of the records, the folder with the tables)."""
-    output = tmp_path_factory.mktemp("example")
-    return make_example(DATA / "records", output, seed=0), output
-
-
-@pytest.fixture
-def gzipped(tmp_path):
-    def write(text: str, name: str = "records.gz") -> Path:
-        path = tmp_path / name
-        path.write_bytes(gzip.compress(text.encode()))
-        return path
-
-    return write
+def remade(tmp_path_factory) -> Path:
+    """The folder of the example made anew by its command, from records that lie somewhere among others."""
+    pytest.importorskip("datatrove")
+    folder = tmp_path_factory.mktemp("example")
+    shutil.copytree(DATA / "records", folder / "input" / "from" / "debian")
+    (folder / "input" / "other.gbk.gz").write_bytes(b"no GenBank file")
+    (folder / "input" / "from" / "rRNA16S.gold.fasta").write_text("another name\n")
+    command = [sys.executable, "scripts/build_corpus.py", "configs/corpus/example.yaml", "--tasks", "3"]
+    command += ["--input", str(folder / "input"), "--output", str(folder / "output")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return folder / "output"

@@ -35,15 +35,25 @@ def test_duplicates_are_all_but_the_first(candidates, monkeypatch, run_keys, par
             expected.append(place_of(one.unit, one.number))
         seen |= {one.item.sequence} if one.kept else set()
     halves = candidates[::2], candidates[1::2]  # two tasks
-    runs = [run for half in halves for run in key_runs(half)]
+    runs = [run for half in halves for run in key_runs(half, lambda unit: "")]
     assert sum(map(len, runs)) == sum(one.kept for one in candidates)
     assert duplicates_of(runs).tolist() == expected
     assert len(expected) > 100
 
 
+def test_a_passage_of_one_table_is_no_duplicate_of_another_s(candidates):
+    def duplicates(candidates, table) -> set[int]:
+        return set(duplicates_of(list(key_runs(candidates, table))).tolist())
+
+    first, second = candidates[:80], candidates[80:]  # two units and three
+    alone = duplicates(first, lambda unit: "") | duplicates(second, lambda unit: "")
+    assert duplicates(candidates, lambda unit: "first" if unit < 2 else "second") == alone
+    assert duplicates(candidates, lambda unit: "same") == duplicates(candidates, lambda unit: "") > alone
+
+
 def test_nothing_has_no_duplicates():
     assert duplicates_of([]).tolist() == []
-    assert list(key_runs([])) == []
+    assert list(key_runs([], str)) == []
 
 
 def test_a_choice_comes_back_from_disk_and_is_asked_unit_by_unit(tmp_path):

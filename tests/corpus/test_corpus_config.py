@@ -9,6 +9,7 @@ from omnina.errors import UserError
 from omnina.yaml_file import read_yaml
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "corpus").glob("*.yaml"))
+EXAMPLE_RECORDS = ("rRNA16S.gold.fasta.gz", "leptospira_kirschneri_H1.gbk.gz")
 CONFIG = {
     "sources": [{"path": "*.gb"}],
     "templates": {"annotations": [{"response": "{description}"}]},
@@ -17,7 +18,7 @@ CONFIG = {
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("b.gb", "a.gb", "c.gb.gz", "d.fa.gz", "e.txt"):
+    for name in ("b.gb", "a.gb", "c.gb.gz", "d.fa.gz", "e.txt", *EXAMPLE_RECORDS):
         (tmp_path / name).write_text("")
     return tmp_path
 
@@ -25,14 +26,13 @@ def folder(tmp_path):
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configurations_are_right(path, folder):
     config = read_corpus_config(read_yaml(path), folder, (), str(path))
-    assert len(config.sources) == 1
-    assert config.filters.max_n_run == 1
+    assert all(table.filters.max_n_run == 1 for table in config.tables)
     assert sum(config.split.rule.shares.values()) == pytest.approx(1)
 
 
 def test_a_glob_stands_for_its_files_by_name(folder):
     config = read_corpus_config(CONFIG, folder, (), "corpus.yaml")
-    assert [spec.path.name for spec in config.sources] == ["a.gb", "b.gb"]
+    assert [unit.spec.path.name for unit in config.units] == ["a.gb", "b.gb"]
     assert dict(config.split.rule.shares) == {"train": 0.98, "val": 0.01, "test": 0.01}
     assert config.as_written["files"]["number"] == 2
 

@@ -15,12 +15,12 @@ CONFIG = {"seed": 0}
 def corpus(tmp_path):
     """Three tasks: 0, 1 and 2 rows of training, one of validation each, one passage left out."""
     for task in range(3):
-        with TaskOutput(tmp_path, task, ShardSettings(rows_per_shard=1), CONFIG) as output:
+        with TaskOutput(tmp_path, task, {"": ShardSettings(rows_per_shard=1)}, CONFIG) as output:
             for split in ["val", *["train"] * task]:
-                output.add(split, passage("ACGT"), "A gene.")
-                output.counts.kept += 1
-            output.counts.filtered["too short"] += 1
-            output.counts.rejected[f"reason {task}"] += 1
+                output.add("", split, passage("ACGT"), "A gene.")
+                output.counts_of("").kept += 1
+            output.counts_of("").filtered["too short"] += 1
+            output.counts_of("").rejected[f"reason {task}"] += 1
     return tmp_path
 
 
@@ -44,6 +44,13 @@ def test_sums_over_the_tasks(corpus):
     }
     for split, values in manifest["splits"].items():
         assert values["bytes"] == sum(path.stat().st_size for path in corpus.glob(f"{split}-*.parquet"))
+
+
+def test_a_split_without_a_row_is_named(corpus):
+    splits = write_manifest(corpus, 3, CONFIG, ["train", "test"])["splits"]
+    assert list(splits) == ["test", "train", "val"]
+    assert splits["test"] == {"shards": 0, "rows": 0, "bases": 0, "bytes": 0}
+    assert {name: one["rows"] for name, one in splits.items()} == {"test": 0, "train": 3, "val": 3}
 
 
 def test_written_again_it_is_the_same(corpus):

@@ -3,18 +3,15 @@
 import csv
 import hashlib
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from datatrove.executor.base import PipelineExecutor
+from killed_run import run_and_kill
 
-from omnina.corpus.build import build_corpus
+from omnina.corpus.build import build_corpus, summary
 from omnina.corpus.choice import DUPLICATE, NEAR_DUPLICATE
 from omnina.corpus.dedup.exact import reverse_complement_bytes
 from omnina.corpus.dedup.forbid import ForbiddenSequences
@@ -120,6 +117,13 @@ def test_the_number_of_tasks_moves_rows_between_shards_only(records, tmp_path):
     assert one == four
 
 
+def test_a_side_with_a_share_is_named_though_it_is_empty(records, tmp_path):
+    split = {"shares": {"train": 0.999999, "val": 0.000001, "test": 0}}
+    manifest = build(records, tmp_path / "out", CONFIG | {"split": split})
+    assert {side: sizes["rows"] for side, sizes in manifest["splits"].items()} == {"train": 150, "val": 0}
+    assert "\nval: 0 rows, 0 bases, 0 shards\n" in summary(tmp_path / "out")
+
+
 def test_a_broken_record_is_listed(records, tmp_path):
     build(records, tmp_path / "out")
     with (tmp_path / "out" / "rejected.csv").open(newline="") as stream:
@@ -177,24 +181,6 @@ def test_a_failed_task_is_run_again_and_no_other(records, tmp_path, monkeypatch,
     assert sorted(entered) == sorted([0, 1, 2, broken])
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from omnina.corpus import {module} as module
-from omnina.corpus.build import build_corpus
-from omnina.corpus.dedup.forbid import ForbiddenSequences
-from omnina.corpus.executors import ExecutorSettings
-calls = []
-def killing(*args, original=module.{name}, **kwargs):
-    calls.append(1)
-    if len(calls) == {call}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(*args, **kwargs)
-module.{name} = killing
-build_corpus(Path({config!r}), Path({records!r}), Path({output!r}), ExecutorSettings(tasks=3))
-"""
-
-
 @pytest.mark.parametrize(
     "module, name, call",
     [
@@ -210,13 +196,7 @@ def test_killed_and_started_again_gives_the_bytes_of_an_uninterrupted_run(
 ):
     build(records, tmp_path / "whole")
     output = tmp_path / "out"
-    config = str(records.parent / "corpus.yaml")
-    code = KILLED.format(
-        module=module, name=name, call=call, config=config, records=str(records), output=str(output)
-    )
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    killed = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    run_and_kill(records.parent / "corpus.yaml", records, output, 3, module, name, call)
     assert not (output / "manifest.json").exists()
     build(records, output)
     assert contents(output) == contents(tmp_path / "whole")
@@ -348,8 +328,9 @@ def test_questions_are_rows_and_a_taxon_is_on_one_side(genbank, tmp_path):
     assert len(found) == 2 * manifest["counts"]["kept"] > 0
     assert {row["question"] for row in found} == {"What is it?", "Whose is it?"}
     ranked = config | {"split": config["split"] | {"rank": "lineage.99"}}
-    manifest = build(genbank, tmp_path / "ranked", ranked)
-    assert manifest["counts"]["filtered"]["no lineage.99 to split by"] == len(found) // 2
+    nothing = rf"none of \d+ passages was kept, {len(found) // 2} for this reason: no lineage.99 to split by"
+    with pytest.raises(UserError, match=nothing):
+        build(genbank, tmp_path / "ranked", ranked)
 
 
 def test_the_shards_are_what_training_reads(records, tmp_path):

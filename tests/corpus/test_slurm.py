@@ -93,6 +93,10 @@ def test_every_stage_is_a_job_as_asked_after_the_one_before(config, noted):
         before = job
 
 
+def test_what_is_submitted_is_no_result(config, noted):
+    assert submit(config).startswith("the jobs are submitted")
+
+
 def test_the_scripts_are_bash_and_run_the_stage_in_the_environment_of_the_command(config, noted):
     submit(config)
     for (_, _, script), stage in zip(jobs(noted), STAGES, strict=True):
@@ -144,3 +148,4 @@ def test_the_jobs_write_the_bytes_of_a_local_run(config, noted):
     for path in local.iterdir():
         if path.is_file():
             assert (config.parent / "out" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert submit(config).startswith("3 passages = 2 kept + ")  # nothing is missing

@@ -14,16 +14,16 @@ from omnina.errors import UserError
 from omnina.table import read_rows
 
 CONFIG = {"seed": 0, "ranks": ["phylum"]}
-SETTINGS = ShardSettings(rows_per_shard=4)
+SETTINGS = {"": ShardSettings(rows_per_shard=4)}
 KILLED = """
 import os, signal
 from pathlib import Path
 from omnina.corpus.passage import Passage
 from omnina.corpus.shards import ShardSettings
 from omnina.corpus.task_output import TaskOutput
-with TaskOutput(Path({folder!r}), 7, ShardSettings(rows_per_shard=1), {{}}) as output:
+with TaskOutput(Path({folder!r}), 7, {{"": ShardSettings(rows_per_shard=1)}}, {{}}) as output:
     for start in range(3):
-        output.add("train", Passage("u.gb", "U1", start, start + 4, "+", "ACGT", {{}}), "A gene.")
+        output.add("", "train", Passage("u.gb", "U1", start, start + 4, "+", "ACGT", {{}}), "A gene.")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -31,9 +31,9 @@ with TaskOutput(Path({folder!r}), 7, ShardSettings(rows_per_shard=1), {{}}) as o
 def run(folder: Path, task=7, config=CONFIG, settings=SETTINGS, rows=6) -> dict:
     with TaskOutput(folder, task, settings, config) as output:
         for number in range(rows):
-            output.counts.kept += 1
-            output.add("val" if number == 0 else "train", passage(start=number), f"Gene {number}.")
-        output.counts.filtered["too short"] += 2
+            output.counts_of("").kept += 1
+            output.add("", "val" if number == 0 else "train", passage(start=number), f"Gene {number}.")
+        output.counts_of("").filtered["too short"] += 2
     return completed_task(folder, task, config)
 
 
@@ -85,7 +85,7 @@ def test_a_complete_task_is_not_redone(tmp_path):
 def test_a_task_that_fails_leaves_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError), TaskOutput(tmp_path, 7, SETTINGS, CONFIG) as output:
         for _ in range(5):
-            output.add("train", passage(), "A gene.")
+            output.add("", "train", passage(), "A gene.")
         raise ZeroDivisionError
     assert names(tmp_path) == []
 

@@ -4,7 +4,7 @@ from corpus_passages import passage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnina.corpus.templates import NO_TEMPLATE, NOTHING_SAID, Left, Templates
+from omnina.corpus.templates import NO_KEY, NO_TEMPLATE, NOTHING_SAID, Left, Templates
 from omnina.errors import UserError
 
 SECTION = """
@@ -37,24 +37,26 @@ def templates(section: str = SECTION, seed: int = 0) -> Templates:
     return Templates.from_yaml_section(yaml.safe_load(section), "corpus.yaml: templates", seed)
 
 
+def annotation(section: str = SECTION, **changes) -> str | Left:
+    """The response, or why there is none."""
+    made = templates(section).annotate(passage(**changes))
+    return made if isinstance(made, Left) else made.response
+
+
 def said(response: str, **changes) -> str | Left:
-    return templates(f"annotations: [{{response: {response}}}]").annotate(passage(**changes))
+    return annotation(f"annotations: [{{response: {response}}}]", **changes)
 
 
 def test_annotation_of_a_whole_record():
-    assert templates().annotate(passage()) == (
-        "CDS of Escherichia coli. Gene: thrL. Product: thr operon leader peptide."
-    )
+    assert annotation() == ("CDS of Escherichia coli. Gene: thrL. Product: thr operon leader peptide.")
 
 
 def test_a_piece_with_an_absent_field_is_left_out():
-    assert templates().annotate(passage(without=["gene"])) == (
-        "CDS of Escherichia coli. Product: thr operon leader peptide."
-    )
+    assert annotation(without=["gene"]) == ("CDS of Escherichia coli. Product: thr operon leader peptide.")
 
 
 def test_ranks_are_counted_from_the_domain_and_from_the_last():
-    assert templates().annotate(passage(feature_type="rRNA")) == "Pseudomonadota, Escherichia; {braces}"
+    assert annotation(feature_type="rRNA") == "Pseudomonadota, Escherichia; {braces}"
 
 
 @pytest.mark.parametrize(
@@ -68,12 +70,38 @@ def test_ranks_are_counted_from_the_domain_and_from_the_last():
     ],
 )
 def test_why_a_passage_is_left(changes, reason):
-    assert templates().annotate(passage(**changes)) == Left(reason)
+    assert annotation(**changes) == Left(reason)
 
 
 @given(st.text(min_size=1))
 def test_values_are_put_in_as_they_stand(value):
     assert said('"<{product}>"', product=value) == f"<{value}>"
+
+
+def test_a_full_stop_is_not_written_twice():
+    assert said('"{organism}. {gene}.5"', organism="Clostridium sp.", gene="a") == "Clostridium sp. a.5"
+    assert said('["{organism}", ".", "{gene}."]', organism="sp.", gene="a") == "sp. . a."
+
+
+@pytest.mark.parametrize(
+    ("template", "key"),
+    [
+        ("annotations: [{response: a}]", "U00096.3:5-14"),
+        ("annotations: [{response: a, key: '{gene} {strand}'}]", "thrL +"),
+        ("questions: [{name: '{q}', question: a, response: b}]", "U00096.3:5-14 {q}"),
+        ("questions: [{name: q, key: '{gene}', question: a, response: b}]", "thrL"),
+    ],
+)
+def test_a_row_s_key(template, key):
+    made = templates(template)
+    rows = made.questions(passage(start=5)) or [made.annotate(passage(start=5))]
+    assert [row.key for row in rows] == [key]
+
+
+def test_without_its_key_a_passage_has_no_row():
+    keyed = "key: '{ec_number}', response: a"
+    assert annotation(f"annotations: [{{{keyed}}}]") == Left(NO_KEY)
+    assert templates(f"questions: [{{name: q, question: b, {keyed}}}]").questions(passage()) == []
 
 
 @pytest.mark.parametrize("value", ["{organism}", "{", "}}", "{0}", "%s", "{lineage.9}"])
@@ -100,12 +128,12 @@ def test_accession_and_strand_are_the_passage_s_own():
     ],
 )
 def test_conditions(condition, changes, met):
-    made = templates(f"annotations: [{{response: text, {condition}}}]").annotate(passage(**changes))
+    made = annotation(f"annotations: [{{response: text, {condition}}}]", **changes)
     assert made == ("text" if met else Left(NO_TEMPLATE))
 
 
 def test_questions_of_a_whole_record():
-    assert templates().questions(passage()) == [
+    assert [(row.question, row.response) for row in templates().questions(passage())] == [
         ("Which organism is this CDS from?", "Escherichia coli"),
         ("Which phylum is this sequence from?", "Pseudomonadota"),
         ("What does it code for?", "thr operon leader peptide"),
@@ -123,7 +151,7 @@ def test_questions_of_a_whole_record():
     ],
 )
 def test_questions_without_an_answer_are_not_asked(changes, answers):
-    assert [answer for _, answer in templates().questions(passage(**changes))] == answers
+    assert [row.response for row in templates().questions(passage(**changes))] == answers
 
 
 def asked(share: float, seed: int = 0, name: str = "q") -> set[int]:
@@ -166,7 +194,7 @@ def test_share_draws_about_that_many_by_seed_and_name():
         ("annotations: [{response: a, when: {}}]", "when: expected lines of the form 'field: value'"),
         ("annotations: [{response: a, when: gene}]", "when: expected lines of the form 'field: value'"),
         ("annotations: [{response: a, when: {gene: [1]}}]", r"when.gene\[0\]: expected a text, not 1"),
-        ("annotations: [{response: a, unless: {genus: b}}]", "unless: unknown field 'genus'"),
+        ("annotations: [{response: a, unless: {family: b}}]", "unless: unknown field 'family'"),
         ("annotations: [{response: a, share: 0.5}]", "unknown key 'share'"),
         ("questions: [{name: a, question: b, response: c, share: 1.5}]", "share: 1.5 is not between 0 and 1"),
         ("questions: [{name: a, question: b, response: c, share: half}]", "share: expected a number"),

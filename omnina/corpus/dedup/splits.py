@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from omnina.corpus.selection import seeded_key
+from omnina.corpus.seeded_order import seeded_key
 
 PUBLISHED_SHARES = {"train": 0.98, "validation": 0.01, "test": 0.01}
 
@@ -35,7 +35,11 @@ class SplitRule:
 
     def side(self, group: str) -> str:
         """The side of all that belongs to ``group``."""
-        place = int.from_bytes(seeded_key(self.seed, group)[:8]) / 2**64  # in [0, 1), uniform over groups
+        return self.side_at(int.from_bytes(seeded_key(self.seed, group)[:8]))
+
+    def side_at(self, place: int) -> str:
+        """The side of a group whose seeded key begins with these 64 bits, uniform over groups."""
+        place /= 2**64
         reached = 0.0
         for side, share in self.shares.items():
             reached += share

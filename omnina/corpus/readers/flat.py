@@ -41,10 +41,10 @@ _PLACEHOLDERS = ("", ".", "unknown", "<unknown id>")  # for an accession, by pro
 def read_flat(
     path: str | Path,
     flat_format: FlatFormat,
-    feature_types: Container[str] = GENE_FEATURES,
+    feature_types: Container[str] | None = GENE_FEATURES,
     part: FilePart = WHOLE_FILE,
 ) -> Iterator[AnnotatedRecord | Reject]:
-    """Yield the records in file order with their features of these types, and a reject for each not whole.
+    """Yield the records in file order with their features of these types (None: all), and rejects for others.
 
     Of a part of the file those that begin in it, which may be none. Raises UserError, naming the file, for
     one that cannot be read or has no record.
@@ -70,7 +70,7 @@ def read_flat(
 
 
 def _parsed(
-    text: RecordText, source: str, flat_format: FlatFormat, feature_types: Container[str]
+    text: RecordText, source: str, flat_format: FlatFormat, feature_types: Container[str] | None
 ) -> AnnotatedRecord | Reject:
     fault = text_fault(text, flat_format)
     if fault:

@@ -31,9 +31,9 @@ class Surroundings:
 
 
 def features_of(
-    table: Iterable[Entry], types: Container[str], surroundings: Surroundings
+    table: Iterable[Entry], types: Container[str] | None, surroundings: Surroundings
 ) -> tuple[Feature, ...]:
-    """The features of a table that are of these types, in file order.
+    """The features of a table that are of these types, all if None, in file order.
 
     One is a pseudo gene, too, if its gene's entry says so.
     """
@@ -41,7 +41,7 @@ def features_of(
     for entry in table:
         if entry.kind == GENE and any(line.startswith("/pseudo") for line in entry.lines):
             pseudo_genes.take(*_feature(entry, surroundings))
-        if entry.kind in types:
+        if types is None or entry.kind in types:
             found.append(_feature(entry, surroundings))
     return tuple(
         replace(feature, pseudo=True) if pseudo_genes.have(feature, tags) else feature
@@ -115,7 +115,7 @@ def _feature(entry: Entry, surroundings: Surroundings) -> tuple[Feature, tuple[s
         kind=entry.kind,
         name=f"{entry.kind} {location}",
         parts=() if fault else tuple(_part(part) for part in location.parts),
-        fields=_fields(found),
+        fields=_fields(found) if fault else {"location": str(location), **_fields(found)},
         partial=not fault and not all(map(_is_exact, location.parts)),
         pseudo=any(name in found.qualifiers for name in _PSEUDO),
         line=line,
@@ -131,6 +131,7 @@ def _faulty(kind: str, name: str, line: int, fault: tuple[str, str]) -> Feature:
 def _fields(found: ParsedEntry) -> dict[str, str]:
     return stated(
         gene=found.first("gene", "locus_tag"),
+        gene_symbol=found.first("gene"),
         product=found.qualifiers.get("product"),
         note=found.qualifiers.get("note"),
         ec_number=found.qualifiers.get("EC_number"),

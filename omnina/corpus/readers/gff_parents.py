@@ -9,7 +9,7 @@ from omnina.corpus.readers.record import stated
 
 # Kinds of lines that others name as their parent; exons and parts of a CDS have IDs, too, but no children.
 _PARENTS = re.compile(r"gene|RNA|transcript|segment")
-_HANDED_DOWN = ("gene", "product")
+_HANDED_DOWN = ("gene", "gene_symbol", "product")
 _TRUE = ("true", "True", "TRUE", "yes", "1")
 
 
@@ -62,6 +62,7 @@ def fields_of(line: GffLine) -> dict[str, str]:
     references = line.attributes.get("Dbxref") or line.attributes.get("db_xref", [])  # GTF: the latter
     numbers = [ref.removeprefix("EC:") for ref in references if ref.startswith("EC:")]
     return stated(
+        gene_symbol=line.first("gene", "gene_name"),
         gene=line.first("gene", "gene_name", "locus_tag", *name),
         product=line.attributes.get("product"),
         note=line.attributes.get("Note") or line.attributes.get("note"),

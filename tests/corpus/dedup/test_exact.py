@@ -1,5 +1,7 @@
+from Bio.Seq import reverse_complement
 from hypothesis import given
 from hypothesis import strategies as st
+from strands import strand_free
 
 from omnina.chunking import IUPAC
 from omnina.corpus.dedup.exact import (
@@ -9,7 +11,6 @@ from omnina.corpus.dedup.exact import (
     reverse_complement_bytes,
     strand_free_key,
 )
-from omnina.corpus.selection import reverse_complement, strand_free
 
 sequences = st.text(alphabet=IUPAC.replace("U", ""), min_size=1)
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from Bio.Seq import reverse_complement
 from hypothesis import given
 from hypothesis import strategies as st
 
 from omnina.corpus.dedup.kmers import ascending_distinct, canonical_kmers, mixed
-from omnina.corpus.selection import reverse_complement
 
 
 def number(bases: str) -> int:

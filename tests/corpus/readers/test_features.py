@@ -137,7 +137,9 @@ def test_fields_are_filled_from_qualifiers(read):
     common = {"accession": "C1.1", "organism": "Leptospira sp. 7", "molecule_type": "DNA"}
     assert first.fields == common | {
         "feature_type": "CDS",
+        "location": "[0:6](+)",
         "gene": "dnaA",
+        "gene_symbol": "dnaA",
         "product": "DnaA",
         "note": "a b",
         "ec_number": "2.7.7.7",
@@ -146,7 +148,12 @@ def test_fields_are_filled_from_qualifiers(read):
         "codon_start": "2",
         "strand": "+",
     }
-    assert second.fields == common | {"feature_type": "tRNA", "gene": "L2", "strand": "-"}
+    assert second.fields == common | {
+        "feature_type": "tRNA",
+        "location": "[0:6](-)",
+        "gene": "L2",
+        "strand": "-",
+    }
 
 
 def test_feature_that_goes_on_beyond_the_record_is_partial(read):
