@@ -38,7 +38,8 @@ def test_a_glob_stands_for_its_files_by_name(folder):
 
 
 def sources(folder: Path, **keys) -> tuple:
-    return read_corpus_config(CONFIG | {"sources": [keys]}, folder, (), "corpus.yaml").sources
+    config = read_corpus_config(CONFIG | {"sources": [keys]}, folder, (), "corpus.yaml")
+    return config.tables[0].sources
 
 
 def test_an_annotation_is_named_after_each_record_file(tmp_path):
