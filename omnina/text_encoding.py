@@ -2,18 +2,18 @@
 
 A SentencePiece BPE joins, again and again, the neighbours whose joint piece has the lowest id. So does a
 merge-rank BPE with ids as ranks, on bytes; splintr's takes half the time of tokenizers and SentencePiece, and
-tiktoken's two thirds. Whether that is the same for a
-tokenizer at hand is decided from its definition (``MergeRankEncoder.of``), and for each text from its
-characters: whatever is outside goes the library's way, so ids never depend on the choice.
+tiktoken's two thirds. Whether that is the same for a tokenizer at hand is decided from its definition
+(``MergeRankEncoder.of``), and for each text from its characters: whatever is outside goes the library's way,
+so ids never depend on the choice. splintr comes with requirements-corpus.txt; without it the library does all.
 """
 
+import importlib.util
 import json
 import re
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Protocol
 
-import splintr
 from tokenizers import Encoding, Tokenizer
 
 from omnina.merge_ranks import MergeRanks, merge_ranks
@@ -75,6 +75,7 @@ class MergeRankEncoder:
         self._library, self._prefix = LibraryEncoder(tokenizer), ranks.prefix
         self._pieces = {piece.decode() for piece in ranks.by_bytes}
         lines = [b"%s %d" % (b64encode(piece), number) for piece, number in ranks.by_bytes.items()]
+        splintr = importlib.import_module("splintr")
         self._core = splintr.Tokenizer.from_bytes(b"\n".join(lines), WHOLE_TEXT)
         self._lengths = [0] * (1 + max(ranks.by_bytes.values()))
         for piece, number in ranks.by_bytes.items():
@@ -84,10 +85,12 @@ class MergeRankEncoder:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> "MergeRankEncoder | None":
-        """An encoder with the tokenizer's ids, or None if its rules are not those of merge ranks.
+        """An encoder with the tokenizer's ids, or None if its rules are not merge ranks', or without splintr.
 
         The tokenizer must read special tokens in a text as text (``encode_special_tokens``).
         """
+        if importlib.util.find_spec("splintr") is None:
+            return None
         ranks = merge_ranks(json.loads(tokenizer.to_str()))
         return cls(tokenizer, ranks) if ranks else None
 

@@ -151,3 +151,10 @@ def test_other_rules_are_left_to_the_library(change):
         tokenizer.model.dropout = 0.5
     assert MergeRankEncoder.of(tokenizer) is None
     assert isinstance(fastest_encoder(tokenizer), LibraryEncoder)
+
+
+def test_without_splintr_the_library_encodes(monkeypatch):
+    tokenizer = made(["a", "b", "ab"], [("a", "b")])
+    assert isinstance(fastest_encoder(tokenizer), MergeRankEncoder)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert isinstance(fastest_encoder(tokenizer), LibraryEncoder)
