@@ -4,7 +4,8 @@ A SentencePiece BPE joins, again and again, the neighbours whose joint piece has
 merge-rank BPE with ids as ranks, on bytes; splintr's takes half the time of tokenizers and SentencePiece, and
 tiktoken's two thirds. Whether that is the same for a tokenizer at hand is decided from its definition
 (``MergeRankEncoder.of``), and for each text from its characters: whatever is outside goes the library's way,
-so ids never depend on the choice. splintr comes with requirements-corpus.txt; without it the library does all.
+so ids never depend on the choice. splintr comes with requirements-corpus.txt; without it the library does
+all.
 """
 
 import importlib.util
