@@ -7,6 +7,7 @@ from omnina.corpus.passage import Passage
 from omnina.errors import UserError
 
 _REGION = re.compile(r"([1-9]\d*)-([1-9]\d*)")
+_PART = re.compile(r"(?P<start>\d+)-(?P<end>\d+)\((?P<strand>.)\)")  # features.written_parts
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,37 @@ class Region:
     last: int
 
     def of(self, passage: Passage) -> Passage | None:
-        """The passage's region, None if it ends before; a spliced one keeps the place of the whole."""
+        """The passage's region with its own place; None if the passage ends before."""
         if len(passage.sequence) < self.last:
             return None
         sequence = passage.sequence[self.first - 1 : self.last]
-        if len(passage.sequence) != passage.end - passage.start:
-            return replace(passage, sequence=sequence)
-        reverse = passage.strand == "-"
-        start = passage.end - self.last if reverse else passage.start + self.first - 1
-        return replace(passage, sequence=sequence, start=start, end=start + len(sequence))
+        fields = dict(passage.fields)
+        joined = fields.pop("parts", None)
+        if joined is None:
+            parts = [self._inside(passage.start, passage.end, passage.strand, 0)]
+        else:
+            parts = self._parts(joined)
+        if len(parts) > 1:
+            fields["parts"] = ",".join(f"{start}-{end}({strand})" for start, end, strand in parts)
+        start, end = min(part[0] for part in parts), max(part[1] for part in parts)
+        return replace(passage, sequence=sequence, start=start, end=end, fields=fields)
+
+    def _parts(self, written: str) -> list[tuple[int, int, str]]:
+        """What of a joined place lies in the region, in reading order."""
+        found, read = [], 0
+        for part in _PART.finditer(written):
+            start, end = int(part["start"]), int(part["end"])
+            if read < self.last and read + end - start >= self.first:
+                found.append(self._inside(start, end, part["strand"], read))
+            read += end - start
+        return found
+
+    def _inside(self, start: int, end: int, strand: str, read: int) -> tuple[int, int, str]:
+        """What of a part lies in the region, if ``read`` bases of the passage stand before it."""
+        skipped, kept = max(self.first - 1 - read, 0), min(self.last - read, end - start)
+        return (
+            (end - kept, end - skipped, strand) if strand == "-" else (start + skipped, start + kept, strand)
+        )
 
 
 def parsed_region(written: str) -> Region:
