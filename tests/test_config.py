@@ -65,14 +65,15 @@ def test_label_sets_are_a_mapping_in_the_file_and_json_on_the_command_line(tmp_p
             parse_any_run([path, "--label_sets", wrong], FinetuneSettings)
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in SHIPPED if path.stem.startswith("omnina")], ids=lambda path: path.name
+)
 def test_published_recipe(path):
     run, training = parse_run([str(path), "--use_cpu", "true"])
-    if path.stem != "example":
-        assert run.tokens_per_step == 524_288
-        assert (training.learning_rate, training.max_steps, training.weight_decay) == (1e-4, 200_000, 1e-4)
-        assert training.bf16
-        assert training.warmup_steps == 0.03
+    assert run.tokens_per_step == 524_288
+    assert (training.learning_rate, training.max_steps, training.weight_decay) == (1e-4, 200_000, 1e-4)
+    assert training.bf16
+    assert training.warmup_steps == 0.03
         assert training.lr_scheduler_type == "cosine"
 
 
