@@ -74,7 +74,7 @@ def test_published_recipe(path):
     assert (training.learning_rate, training.max_steps, training.weight_decay) == (1e-4, 200_000, 1e-4)
     assert training.bf16
     assert training.warmup_steps == 0.03
-        assert training.lr_scheduler_type == "cosine"
+    assert training.lr_scheduler_type == "cosine"
 
 
 def test_the_command_line_wins_over_the_file(tmp_path):
