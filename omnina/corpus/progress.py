@@ -35,7 +35,7 @@ class Progress:
 
     @property
     def choice_folder(self) -> Path:
-        """Which passages are duplicates, and the clusters."""
+        """Which passages are duplicates, and what the others stay together with."""
         return self.own / "choice"
 
     @property
