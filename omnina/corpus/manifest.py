@@ -59,6 +59,13 @@ def write_manifest(
     return manifest
 
 
+def read_manifest(folder: Path) -> dict:
+    """The manifest of a complete run; UserError if a shard is missing or not as long as it was."""
+    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    _check_lengths(folder, manifest["shards"])
+    return manifest
+
+
 def damaged_shards(folder: Path, shards: Iterable[Mapping]) -> list[str]:
     """Names of those shards of a manifest that are missing or not the bytes that were written; reads all."""
     return [shard["file"] for shard in shards if _sha256(folder / shard["file"]) != shard["sha256"]]
@@ -100,8 +107,14 @@ def _check_lengths(folder: Path, shards: list[dict]) -> None:
         if not path.is_file() or path.stat().st_size != shard["bytes"]:
             raise UserError(
                 f"{path}: not the {shard['bytes']} bytes that were written; "
-                "remove its task's json and run again."
+                f"remove {_record_of(path)} and run again."
             )
+
+
+def _record_of(path: Path) -> str:
+    """What says that a shard is complete; a table that is one file has the manifest only."""
+    name = SHARD_NAME.fullmatch(path.name)
+    return f"{task_file(path.parent, int(name['task'])).name} and {MANIFEST_FILE}" if name else MANIFEST_FILE
 
 
 def _check_files(folder: Path, shards: list[dict]) -> None:

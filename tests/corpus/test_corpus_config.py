@@ -76,6 +76,18 @@ def test_the_recorded_configuration_does_not_depend_on_where_the_files_lie(folde
     assert here.as_written == there.as_written
 
 
+@pytest.mark.parametrize("place", [0, 2**20, 2**20 + 7, 3 * 2**20 - 1], ids=str)
+def test_changed_record_files_of_equal_size_are_noticed(folder, place):
+    bases = bytearray(b"A" * (3 * 2**20))
+    (folder / "a.gb").write_bytes(bases)
+    before = read_corpus_config(CONFIG, folder, (), "corpus.yaml").as_written
+    bases[place] = ord("C")
+    (folder / "a.gb").write_bytes(bases)
+    after = read_corpus_config(CONFIG, folder, (), "corpus.yaml").as_written
+    in_the_middle = 2**20 <= place < 2 * 2**20  # what is read of a large file stays small
+    assert (before == after) == in_the_middle
+
+
 @pytest.mark.parametrize(
     "keys, message",
     [
