@@ -3,7 +3,7 @@
     sources:
       - path: genbank/*.gbff.gz        # a glob stands for its files, in the order of their names
         passages: features             # every key of readers.source.SourceSpec but folder
-      - path: "**/*.fna.gz"
+      - path: ["**/*.fna.gz"]          # several globs are read one after another; some may find nothing
         annotation: "{folder}/{stem}.gff.gz"  # each file's own, named after it
         passages: features
         fields: {organism: Homo sapiens}  # where the files do not say it
