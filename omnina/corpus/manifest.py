@@ -1,7 +1,8 @@
 """``manifest.json``: what the tables of a corpus hold, summed over its tasks.
 
-It has the configuration, passages by what became of them, shards, rows, bases and bytes of each split (of an
-empty one too), and every shard with its sha256; a table that is one file has one shard.
+It has the configuration with the packages' versions, the commit of the code, passages by what became of them,
+shards, rows, bases and bytes of each split (of an empty one too), and every shard with its sha256; a table
+that is one file has one shard.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from omnina.checkout import git_commit
 from omnina.corpus.durable import write_json
 from omnina.corpus.filters import Counts, counts_as_json, counts_from_json
 from omnina.corpus.joined import joined_tables
@@ -51,6 +53,7 @@ def write_manifest(
     manifest = {
         "config": json_values(config),
         "tasks": tasks,
+        "git_commit": git_commit(),
         **counts_as_json(counts),
         "splits": _by_split(shards, splits),
         "shards": shards,

@@ -11,6 +11,8 @@ import yaml
 from datatrove.executor.base import PipelineExecutor
 from killed_run import run_and_kill
 
+from omnina.checkout import git_commit
+from omnina.corpus import pipeline
 from omnina.corpus.build import build_corpus, summary
 from omnina.corpus.choice import DUPLICATE, NEAR_DUPLICATE
 from omnina.corpus.dedup.exact import reverse_complement_bytes
@@ -247,6 +249,15 @@ def test_a_folder_that_another_run_writes_to_is_left_alone(records, tmp_path):
         build(records, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").rglob("*")] == ["progress"]
     build(records, tmp_path / "out")
+
+
+def test_versions_are_recorded_and_not_mixed(records, tmp_path, monkeypatch):
+    manifest = build(records, tmp_path / "out")
+    assert set(manifest["config"]["versions"]) == {"omnina", "biopython", "pyarrow", "datatrove"}
+    assert manifest["git_commit"] == git_commit()
+    monkeypatch.setattr(pipeline, "version", lambda package: "0.0")
+    with pytest.raises(UserError, match="another configuration:\n  versions: there"):
+        build(records, tmp_path / "out")
 
 
 def test_forbidden_sequences_are_not_in_training(records, tmp_path, monkeypatch):
