@@ -7,12 +7,12 @@ there, which the Trainer writes last.
 
 import json
 import platform
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
+from omnina.checkout import git_commit
 from omnina.errors import UserError
 
 SETTINGS_FILE = "run_settings.json"
@@ -70,7 +70,7 @@ def is_finished(folder: Path) -> bool:
 
 def write_record(folder: Path, record: dict) -> None:
     """Write ``run.json``: the given figures, and where they were made."""
-    made = {"git_commit": _git_commit(), "hardware": hardware(), "versions": _versions()}
+    made = {"git_commit": git_commit(), "hardware": hardware(), "versions": _versions()}
     path = folder / RECORD_FILE
     path.write_text(json.dumps(record | made, indent=2) + "\n", encoding="utf-8")
 
@@ -84,12 +84,6 @@ def hardware() -> str:
 
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-
-
-def _git_commit() -> str:
-    root = Path(__file__).parents[1]
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "not a git checkout"
 
 
 def _is_json(path: Path) -> bool:

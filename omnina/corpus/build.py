@@ -1,13 +1,13 @@
 """A corpus from its configuration: checked, run, and what came of it in words."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from omnina.corpus.corpus_config import CorpusConfig, read_corpus_config
-from omnina.corpus.executors import ExecutorSettings, job_scripts, run_stages, slurm_executors
+from omnina.corpus.executors import ExecutorSettings, planned_scripts, run_stages
 from omnina.corpus.filters import Counts
-from omnina.corpus.manifest import MANIFEST_FILE
+from omnina.corpus.lock import Lock
+from omnina.corpus.manifest import MANIFEST_FILE, read_manifest
 from omnina.corpus.progress import Progress
 from omnina.errors import UserError
 from omnina.yaml_file import read_yaml
@@ -42,20 +42,21 @@ def build_corpus(
     progress = Progress(output.resolve(), executor.tasks)
     if dry_run and executor.kind != "slurm":
         return _plan(config, executor)
-    progress.begin(recorded_config(config, executor.tasks))
     blocks = stages(config, progress)
     if dry_run:
-        scripts = job_scripts(slurm_executors(blocks, executor, progress), progress)
+        scripts = planned_scripts(blocks, executor, progress)
         return "\n".join((_plan(config, executor), *_in_order(scripts)))
-    run_stages(blocks, executor, progress)
+    with Lock(progress.own):
+        progress.begin(recorded_config(config, executor.tasks))
+        run_stages(blocks, executor, progress)
     if any(map(progress.missing, blocks)):
         return "the jobs are submitted; the same command again, once they end, runs what is missing"
     return summary(progress.folder)
 
 
 def summary(folder: Path) -> str:
-    """The manifest in a few lines; UserError if nothing was kept, with the reason of most."""
-    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    """The manifest in a few lines; UserError for a shard that is not whole, or if nothing was kept."""
+    manifest = read_manifest(folder)
     counts = Counts.from_json(manifest["counts"])
     if not counts.kept:
         raise UserError(

@@ -22,7 +22,7 @@ def read_candidates(config: CorpusConfig, units: Iterable[int]) -> Iterator[Cand
 
 
 def with_rows(candidates: Iterable[Candidate], config: CorpusConfig) -> Iterator[Candidate]:
-    """Filter passages, cut their region, and fill in the templates for those that stay."""
+    """Filter passages, cut their region, fill in the templates; leave out what the split cannot place."""
     for unit, of_unit in groupby(candidates, key=lambda one: one.unit):
         table, region = config.units[unit].table, config.units[unit].spec.region
         region = parsed_region(region) if region else None
@@ -33,6 +33,8 @@ def with_rows(candidates: Iterable[Candidate], config: CorpusConfig) -> Iterator
                 _cut(candidate, region)
             if candidate.kept:
                 _fill(candidate, table.templates)
+            if candidate.kept:  # before duplicates are sought, so that none stands for a copy that can stay
+                candidate.left_out = config.split.reason(candidate.item)
             yield candidate
 
 

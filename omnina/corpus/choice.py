@@ -66,13 +66,13 @@ class Choice:
 
     Attributes:
         duplicates, near_duplicates: (.,) uint64 places of the passages that are left out.
-        clusters: (.,) KEY of those that stay, by place: the digest is their cluster's name; empty where
-            clusters were not asked for.
+        groups: (.,) KEY of those that are no duplicates, by place: the digest is the name of what they stay
+            together with; empty where clusters were not asked for.
     """
 
     duplicates: np.ndarray
     near_duplicates: np.ndarray
-    clusters: np.ndarray
+    groups: np.ndarray
 
     def save(self, folder: Path) -> None:
         """Write a folder that is there whole or not at all."""
@@ -81,15 +81,13 @@ class Choice:
     @classmethod
     def load(cls, folder: Path) -> "Choice":
         """What ``save`` wrote, left on disk until it is looked at."""
-        return cls(
-            *(mapped(folder / f"{name}.npy") for name in ("duplicates", "near_duplicates", "clusters"))
-        )
+        return cls(*(mapped(folder / f"{name}.npy") for name in ("duplicates", "near_duplicates", "groups")))
 
     def of_unit(self, unit: int) -> "ChoiceOfUnit":
         """For the passages of one unit."""
         first = place_of(unit, 0)
-        places = (self.duplicates, self.near_duplicates, self.clusters["place"])
-        return ChoiceOfUnit(first, *(_Walk(array, first) for array in places), self.clusters)
+        places = (self.duplicates, self.near_duplicates, self.groups["place"])
+        return ChoiceOfUnit(first, *(Walk(array, first) for array in places), self.groups)
 
 
 def mapped(path: Path) -> np.ndarray:
@@ -98,10 +96,10 @@ def mapped(path: Path) -> np.ndarray:
     return array if len(array) else np.load(path, allow_pickle=False)
 
 
-class _Walk:
+class Walk:
     """A place in ascending numbers that are asked for in ascending order."""
 
-    def __init__(self, numbers: np.ndarray, first: int) -> None:
+    def __init__(self, numbers: np.ndarray, first: int = 0) -> None:
         self._numbers, self._at = numbers, bisect_left(numbers, first)
 
     def index(self, number: int) -> int | None:
@@ -114,12 +112,12 @@ class _Walk:
 
 @dataclass
 class ChoiceOfUnit:
-    """Why passages of a unit are left out, and the names of the others' clusters; asked for in order."""
+    """Why passages of a unit are left out, and the names of the others' groups; asked for in order."""
 
     first: int
-    duplicates: _Walk
-    near_duplicates: _Walk
-    clusters: _Walk
+    duplicates: Walk
+    near_duplicates: Walk
+    groups: Walk
     names: np.ndarray
 
     def reason(self, number: int) -> str | None:
@@ -128,9 +126,9 @@ class ChoiceOfUnit:
             return DUPLICATE
         return None if self.near_duplicates.index(self.first + number) is None else NEAR_DUPLICATE
 
-    def cluster(self, number: int) -> str:
-        """The cluster's name; empty where there are none."""
-        index = self.clusters.index(self.first + number)
+    def group(self, number: int) -> str:
+        """The group's name; empty where there are none."""
+        index = self.groups.index(self.first + number)
         return "" if index is None else f"{self.names['high'][index]:016x}{self.names['low'][index]:016x}"
 
 

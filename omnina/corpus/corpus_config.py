@@ -3,7 +3,7 @@
     sources:
       - path: genbank/*.gbff.gz        # a glob stands for its files, in the order of their names
         passages: features             # every key of readers.source.SourceSpec but folder
-      - path: "**/*.fna.gz"
+      - path: ["**/*.fna.gz"]          # several globs are read one after another; some may find nothing
         annotation: "{folder}/{stem}.gff.gz"  # each file's own, named after it
         passages: features
         fields: {organism: Homo sapiens}  # where the files do not say it
@@ -48,6 +48,7 @@ from omnina.table import expand_paths
 
 RUN_KEYS = ("split", "forbid", "seed", "range_bytes")
 RANGE_BYTES = 256 * 2**20
+END_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -183,16 +184,26 @@ def _split_as_json(split: SplitSettings, section: Mapping) -> dict:
 
 
 def _listing(sources: Iterable[SourceSpec], folder: Path) -> dict:
-    """Number and bytes of the record files, and a digest of names and sizes (to hash nt takes an hour)."""
+    """Number and bytes of the record files, and a digest of names, sizes, ends (all of nt takes an hour)."""
     paths = [path for spec in sources for path in (spec.path, spec.annotation) if path is not None]
-    sizes = [(_name(path, folder), path.stat().st_size) for path in paths]
-    lines = "".join(f"{name}\t{size}\n" for name, size in sizes)
-    digest = hashlib.sha256(lines.encode()).hexdigest()
-    return {"number": len(sizes), "bytes": sum(size for _, size in sizes), "names_and_sizes_sha256": digest}
+    sizes = [path.stat().st_size for path in paths]
+    digest = hashlib.sha256()
+    for path, size in zip(paths, sizes, strict=True):
+        digest.update(f"{_name(path, folder)}\t{size}\t{_digest_of_ends(path, size)}\n".encode())
+    return {"number": len(sizes), "bytes": sum(sizes), "names_sizes_ends_sha256": digest.hexdigest()}
 
 
 def _name(path: Path, folder: Path) -> str:
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def _digest_of_ends(path: Path, size: int) -> str:
+    """sha256 of the first and the last END_BYTES, all of a short file."""
+    with path.open("rb") as stream:
+        digest = hashlib.sha256(stream.read(END_BYTES))
+        stream.seek(max(END_BYTES, size - END_BYTES))
+        digest.update(stream.read())
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:

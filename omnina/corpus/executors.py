@@ -7,7 +7,9 @@ import importlib.util
 import shutil
 import sys
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from omnina.corpus.progress import Progress
@@ -72,6 +74,8 @@ def run_stages(
 ) -> None:
     """Run what is missing, stage after stage; on Slurm, submit it, each stage after the one before."""
     if settings.kind == "slurm":
+        for stage in stages:
+            progress.take_back_marks(stage)
         slurm_executors(stages, settings, progress)[-1].run()
         return
     for stage, blocks in stages.items():
@@ -94,12 +98,11 @@ def _run(executor: "PipelineExecutor", settings: ExecutorSettings) -> None:
 def slurm_executors(
     stages: "dict[str, list[PipelineStep]]", settings: ExecutorSettings, progress: Progress
 ) -> "list[SlurmPipelineExecutor]":
-    """One for each stage, each depending on the one before."""
+    """One for each stage, each depending on the one before; nothing is written."""
     from datatrove.executor.slurm import SlurmPipelineExecutor
 
     made: list[SlurmPipelineExecutor] = []
     for stage, blocks in stages.items():
-        progress.take_back_marks(stage)
         executor = SlurmPipelineExecutor(
             blocks,
             tasks=progress.tasks_of(stage),
@@ -118,19 +121,26 @@ def slurm_executors(
     return made
 
 
-def job_scripts(executors: "list[SlurmPipelineExecutor]", progress: Progress) -> dict[str, str]:
+def planned_scripts(
+    stages: "dict[str, list[PipelineStep]]", settings: ExecutorSettings, progress: Progress
+) -> dict[str, str]:
     """What would be given to sbatch for the stages that are not complete, by stage; nothing is submitted."""
     scripts = {}
-    for executor in executors:
-        stage = executor.job_name.removeprefix("corpus_")
-        missing = len(progress.missing(stage))
-        if missing:
-            pickled = executor.logging_dir.resolve_paths("executor.pik")
-            scripts[stage] = executor.get_launch_file_contents(
-                executor.get_sbatch_args(min(missing, executor.max_array_size)),
-                f"srun  -l -n {executor.nodes_per_task} launch_pickled_pipeline {pickled}",
-            )
+    with TemporaryDirectory() as aside:  # datatrove makes folders while it writes a script
+        elsewhere = replace(progress, folder=Path(aside))
+        for executor in slurm_executors(stages, settings, elsewhere):
+            stage = executor.job_name.removeprefix("corpus_")
+            if missing := len(progress.missing(stage)):
+                scripts[stage] = _script(executor, missing).replace(aside, str(progress.folder))
     return scripts
+
+
+def _script(executor: "SlurmPipelineExecutor", tasks: int) -> str:
+    pickled = executor.logging_dir.resolve_paths("executor.pik")
+    return executor.get_launch_file_contents(
+        executor.get_sbatch_args(min(tasks, executor.max_array_size)),
+        f"srun  -l -n {executor.nodes_per_task} launch_pickled_pipeline {pickled}",
+    )
 
 
 def _executor(
@@ -139,9 +149,9 @@ def _executor(
     tasks, logs = progress.tasks_of(stage), str(progress.logs(stage))
     workers = min(settings.workers, tasks)
     if settings.kind == "local":
-        from datatrove.executor.local import LocalPipelineExecutor
+        from omnina.corpus.local_tasks import LocalTasks
 
-        return LocalPipelineExecutor(blocks, tasks=tasks, workers=workers, logging_dir=logs)
+        return LocalTasks(blocks, tasks=tasks, workers=workers, logging_dir=logs)
     import ray
     from datatrove.executor.ray import RayPipelineExecutor
 

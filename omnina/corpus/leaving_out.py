@@ -58,32 +58,29 @@ class ChooseFirst(PipelineStep):
         self.config, self.progress = config, progress
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
-        """Write which passages are duplicates."""
+        """Write which passages are duplicates, and what the others stay together with."""
         self.progress.check_complete(KEYS_STAGE)
         folders = map(self.progress.keys_folder, range(self.progress.tasks))
         runs = [mapped(path) for folder in folders for path in sorted(folder.iterdir())]
         duplicates = duplicates_of(runs)
         if self.config.draws:
             draw_among(runs, duplicates, self.config, self.progress).save(self.progress.draw_file)
-        clusters, near = np.empty(0, KEY), duplicates[:0]
+        choice = Choice(duplicates, duplicates[:0], np.empty(0, KEY))
         if self.config.clusters:
             check_memory(sum(map(len, runs)) - len(duplicates))
-            clusters = clusters_of(self._staying(duplicates))
-        if self.config.near:
-            near = near_duplicates_of(clusters)
-        Choice(duplicates, near, clusters).save(self.progress.choice_folder)
+            choice = self._choice_by_clusters(duplicates)
+        choice.save(self.progress.choice_folder)
         self.stat_update("duplicates", value=len(duplicates))
 
-    def _staying(self, duplicates: np.ndarray) -> Iterator[Candidate]:
-        choice = Choice(duplicates, duplicates[:0], np.empty(0, KEY))
+    def _choice_by_clusters(self, duplicates: np.ndarray) -> Choice:
         every = with_rows(read_candidates(self.config, range(len(self.config.units))), self.config)
-        for unit, candidates in groupby(every, key=lambda one: one.unit):
-            of_unit = choice.of_unit(unit)
-            yield from (one for one in candidates if one.kept and not of_unit.reason(one.number))
+        clusters = clusters_of(every, duplicates)
+        near = near_duplicates_of(clusters.near) if self.config.near else duplicates[:0]
+        return Choice(duplicates, near, clusters.groups)
 
 
 class LeaveOutDuplicates(PipelineStep):
-    """Marks what the choice leaves out, and notes the cluster of what stays."""
+    """Marks what the choice leaves out, and notes the group of what stays, if clusters decide it."""
 
     type, name = "dedup", "duplicates"
 
@@ -100,7 +97,7 @@ class LeaveOutDuplicates(PipelineStep):
             for one in candidates:
                 if one.kept:
                     one.left_out = of_unit.reason(one.number)
-                    one.group = of_unit.cluster(one.number)
+                    one.group = of_unit.group(one.number)
                 yield one
 
 

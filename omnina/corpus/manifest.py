@@ -1,7 +1,8 @@
 """``manifest.json``: what the tables of a corpus hold, summed over its tasks.
 
-It has the configuration, passages by what became of them, shards, rows, bases and bytes of each split (of an
-empty one too), and every shard with its sha256; a table that is one file has one shard.
+It has the configuration with the packages' versions, the commit of the code, passages by what became of them,
+shards, rows, bases and bytes of each split (of an empty one too), and every shard with its sha256; a table
+that is one file has one shard.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from omnina.checkout import git_commit
 from omnina.corpus.durable import write_json
 from omnina.corpus.filters import Counts, counts_as_json, counts_from_json
 from omnina.corpus.joined import joined_tables
@@ -51,11 +53,19 @@ def write_manifest(
     manifest = {
         "config": json_values(config),
         "tasks": tasks,
+        "git_commit": git_commit(),
         **counts_as_json(counts),
         "splits": _by_split(shards, splits),
         "shards": shards,
     }
     write_json(folder / MANIFEST_FILE, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict:
+    """The manifest of a complete run; UserError if a shard is missing or not as long as it was."""
+    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    _check_lengths(folder, manifest["shards"])
     return manifest
 
 
@@ -100,8 +110,14 @@ def _check_lengths(folder: Path, shards: list[dict]) -> None:
         if not path.is_file() or path.stat().st_size != shard["bytes"]:
             raise UserError(
                 f"{path}: not the {shard['bytes']} bytes that were written; "
-                "remove its task's json and run again."
+                f"remove {_record_of(path)} and run again."
             )
+
+
+def _record_of(path: Path) -> str:
+    """What says that a shard is complete; a table that is one file has the manifest only."""
+    name = SHARD_NAME.fullmatch(path.name)
+    return f"{task_file(path.parent, int(name['task'])).name} and {MANIFEST_FILE}" if name else MANIFEST_FILE
 
 
 def _check_files(folder: Path, shards: list[dict]) -> None:

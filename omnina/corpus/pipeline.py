@@ -13,6 +13,7 @@ and N alone.
 
 import csv
 from collections.abc import Iterable, Iterator
+from importlib.metadata import version
 from itertools import groupby
 from shutil import copyfileobj
 from typing import BinaryIO
@@ -45,6 +46,7 @@ from omnina.corpus.progress import (
 from omnina.corpus.reject import Reject
 from omnina.corpus.task_output import TaskOutput, split_name
 
+PACKAGES = ("omnina", "biopython", "pyarrow", "datatrove")
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("file", "record", "line", "kind", "reason", "bases")
 
@@ -77,7 +79,8 @@ def stages(config: CorpusConfig, progress: Progress) -> dict[str, list[PipelineS
 
 def recorded_config(config: CorpusConfig, tasks: int) -> dict:
     """What decides the bytes of the tables; every task's record has it."""
-    return {**config.as_written, "tasks": tasks}
+    versions = {package: version(package) for package in PACKAGES}
+    return {**config.as_written, "tasks": tasks, "versions": versions}
 
 
 class ReadRecords(PipelineStep):

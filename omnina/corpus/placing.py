@@ -26,7 +26,7 @@ class Split(PipelineStep):
         self.settings, self.progress = config.split, progress
 
     def run(self, data: Iterable[Candidate], rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
-        """Give all candidates; one without a taxon, where that decides, is left out."""
+        """Give all candidates."""
         side = self.settings.rule.side
         if self.settings.fill:
             side = Draw.load(self.progress.draw_file).filled_sides(self.settings.rule)
@@ -36,12 +36,9 @@ class Split(PipelineStep):
             yield one
 
     def _place(self, candidate: Candidate, side: Callable[[str], str]) -> None:
-        if self.settings.by != "cluster":  # whose name is noted already
+        if self.settings.by != "cluster":  # whose groups are noted already
             candidate.group = self.settings.group(candidate.item)
-        if candidate.group:
-            candidate.split = side(candidate.group)
-        else:
-            candidate.left_out = f"no {' or '.join(self.settings.ranks)} to split by"
+        candidate.split = side(candidate.group)
 
 
 class LeaveOutUndrawn(PipelineStep):

@@ -1,10 +1,11 @@
 """Where a corpus run keeps what it knows between its stages, and which tasks of a stage are complete.
 
-``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``keys/`` (a folder for each task of the first
-stage), ``choice/`` (which passages are duplicates), ``forbidden/``, ``rejected/`` (a file for each unit) and
-``logs/`` (datatrove's); where something is drawn, ``notes/`` (a file for each task of the first stage) and
-``draw.npz``; where tables are one file, ``parts/`` (theirs). What stands there is whole, so its presence says
-that it is complete; datatrove's own completion marks are taken back where the file is missing.
+``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``lock.json`` while a run is going on, ``keys/``
+(a folder for each task of the first stage), ``choice/`` (which passages are duplicates), ``forbidden/``,
+``rejected/`` (a file for each unit) and ``logs/`` (datatrove's); where something is drawn, ``notes/`` (a file
+for each task of the first stage) and ``draw.npz``; where tables are one file, ``parts/`` (theirs). What
+stands there is whole, so its presence says that it is complete; datatrove's own completion marks are taken
+back where the file is missing.
 """
 
 import json
@@ -35,7 +36,7 @@ class Progress:
 
     @property
     def choice_folder(self) -> Path:
-        """Which passages are duplicates, and the clusters."""
+        """Which passages are duplicates, and what the others stay together with."""
         return self.own / "choice"
 
     @property
@@ -83,14 +84,12 @@ class Progress:
         return [task for task in range(self.tasks_of(stage)) if not self.result(stage, task).exists()]
 
     def begin(self, config: Mapping) -> None:
-        """Make the folders and note the configuration; UserError if the folder is of another one."""
-        try:
-            for name in ("keys", "notes", "rejected", "logs"):
-                (self.own / name).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"{self.folder}: no tables can be written there ({error.strerror}); choose another --output."
-            ) from error
+        """Make the folders and note the configuration; UserError if the folder is of another one.
+
+        A run has its lock by then, so that the folder can be written to.
+        """
+        for name in ("keys", "notes", "rejected", "logs"):
+            (self.own / name).mkdir(parents=True, exist_ok=True)
         _check_same(self.own / "run.json", config)
 
     def take_back_marks(self, stage: str) -> None:

@@ -21,7 +21,31 @@ def source_files(listed: object, folder: Path, where: str) -> Iterator[SourceSpe
     if not isinstance(listed, list) or not listed:
         raise UserError(f"{where}: expected a list of sources ('- path: ...'), not {listed!r}.")
     for place, entry in enumerate(listed):
-        yield from _files(_spec(entry, f"{where}[{place}]"), folder, f"{where}[{place}]")
+        for one in _patterns(entry, folder, f"{where}[{place}]"):
+            yield from _files(_spec(one, f"{where}[{place}]"), folder, f"{where}[{place}]")
+
+
+def _patterns(entry: object, folder: Path, where: str) -> Iterator[object]:
+    """The entry for each pattern of a list in ``path`` that has files; UserError if none has."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("path"), list):
+        yield entry
+        return
+    listed = texts(entry["path"], f"{where}.path")
+    found = [path for path in listed if _matches(path, folder)]
+    if not found:
+        raise UserError(
+            f"{where}.path: no file of {', '.join(listed)} in {folder}; is --input the right folder?"
+        )
+    yield from ({**entry, "path": path} for path in found)
+
+
+def _matches(pattern: str, folder: Path) -> list[Path]:
+    """Files by name; a name that is a file is not taken for a glob."""
+    if (folder / pattern).is_file():
+        return [folder / pattern]
+    # glob and not Path.glob, which has no absolute patterns
+    matches = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207
+    return sorted(path for match in matches if (path := folder / match).is_file())
 
 
 def _spec(entry: object, where: str) -> SourceSpec:
@@ -72,13 +96,10 @@ def stem_of(path: Path) -> str:
 
 
 def _files(spec: SourceSpec, folder: Path, where: str) -> Iterator[SourceSpec]:
-    """One spec for each file; a name that is a file is not taken for a glob."""
+    """One spec for each file."""
     if str(spec.path) == "-":
         raise UserError(f"{where}.path: a corpus is read twice, which stdin cannot be; name a file.")
-    whole = folder / spec.path
-    # glob and not Path.glob, which has no absolute patterns
-    matches = [whole] if whole.is_file() else glob.glob(str(spec.path), root_dir=folder, recursive=True)  # noqa: PTH207
-    paths = sorted(path for match in matches if (path := folder / match).is_file())
+    paths = _matches(str(spec.path), folder)
     if not paths:
         raise UserError(f"{where}.path: no file '{spec.path}' in {folder}; is --input the right folder?")
     if len(paths) > 1 and spec.annotation is not None and not _OF_EACH.search(str(spec.annotation)):

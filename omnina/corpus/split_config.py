@@ -1,7 +1,7 @@
 """Which passages stay together, and where they go.
 
 split:
-  by: taxon                     # or accession, or cluster (of near-duplicates)
+  by: taxon                     # or accession (without its version), file or cluster
   rank: [genus, accession]      # of taxon: the field that names it; of several the first that a passage has
   shares: {train: 0.85, val: 0.15}
   seed: 0
@@ -9,11 +9,15 @@ split:
   train_only:                   # with fill: groups with a passage like one of these are only trained on
     - {feature_type: rRNA}
 
+A file is a group of its own where it holds an assembly, whose contigs may be named as those of any other. A
+cluster holds all passages that are near as a whole, all of an accession, and what is linked by either.
+
 Without ``fill`` a group's side is a function of its name, so that tasks agree and a group that is added moves
 no other. With it the sides but ``train`` are filled, in their order, with whole groups in seeded order until
 each holds its share of the passages of every ``source``; what a few large groups would spoil otherwise.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -24,9 +28,10 @@ from omnina.corpus.section import checked_mapping, choice, flag, number, texts, 
 from omnina.corpus.wording import checked_field, field_value
 from omnina.errors import UserError
 
-GROUPS = ("accession", "taxon", "cluster")
+GROUPS = ("accession", "file", "taxon", "cluster")
 SHARES = {"train": 0.98, "val": 0.01, "test": 0.01}
 TRAIN = "train"
+_VERSION = re.compile(r"\.\d+$")
 
 Tests = tuple[FieldTest, ...]
 
@@ -44,14 +49,27 @@ class SplitSettings:
     def group(self, passage: Passage) -> str:
         """What a passage stays with; empty if no field names it, and for clusters."""
         if self.by == "accession":
-            return passage.accession
+            return unversioned(passage.accession)
+        if self.by == "file":
+            return passage.source_file
         if self.by == "cluster":
             return ""
         return next(filter(None, (field_value(passage, rank) for rank in self.ranks)), "")
 
+    def reason(self, passage: Passage) -> str | None:
+        """Why a passage cannot be placed; None if it can."""
+        if self.by != "taxon" or self.group(passage):
+            return None
+        return f"no {' or '.join(self.ranks)} to split by"
+
     def only_trained_on(self, passage: Passage) -> bool:
         """Whether the passage's group must not be held out."""
         return any(all(test.holds(passage) for test in tests) for tests in self.train_only)
+
+
+def unversioned(accession: str) -> str:
+    """The record's name, the same in all its versions: ``U00096`` of ``U00096.3``."""
+    return _VERSION.sub("", accession)
 
 
 def read_split(section: object, where: str) -> SplitSettings:
@@ -64,7 +82,7 @@ def read_split(section: object, where: str) -> SplitSettings:
     fill = flag(section.get("fill", False), f"{where}.fill")
     rule = _rule(section, where)
     if fill and (by == "cluster" or TRAIN not in rule.shares):
-        raise UserError(f"{where}.fill: it needs a side '{TRAIN}', and by: accession or taxon.")
+        raise UserError(f"{where}.fill: it needs a side '{TRAIN}', and by: accession, file or taxon.")
     return SplitSettings(
         by,
         tuple(checked_field(rank, f"{where}.rank") for rank in ranks),

@@ -58,8 +58,8 @@ def test_nothing_has_no_duplicates():
 
 def test_a_choice_comes_back_from_disk_and_is_asked_unit_by_unit(tmp_path):
     places = np.array([place_of(0, 3), place_of(1, 0), place_of(1, 7)], dtype=np.uint64)
-    clusters = np.array([(1, 2, place_of(1, 1)), (255, 0, place_of(1, 4))], dtype=KEY)
-    Choice(places, np.array([place_of(1, 2)], dtype=np.uint64), clusters).save(tmp_path / "choice")
+    groups = np.array([(1, 2, place_of(1, 1)), (255, 0, place_of(1, 4))], dtype=KEY)
+    Choice(places, np.array([place_of(1, 2)], dtype=np.uint64), groups).save(tmp_path / "choice")
     found = Choice.load(tmp_path / "choice")
     first, second, third = (found.of_unit(unit) for unit in range(3))
     assert [n for n in range(10) if first.reason(n)] == [3]
@@ -68,11 +68,11 @@ def test_a_choice_comes_back_from_disk_and_is_asked_unit_by_unit(tmp_path):
         2: NEAR_DUPLICATE,
         7: DUPLICATE,
     }
-    assert {n: name for n in range(10) if (name := second.cluster(n))} == {
+    assert {n: name for n in range(10) if (name := second.group(n))} == {
         1: "0000000000000001" + "0000000000000002",
         4: "00000000000000ff" + "0000000000000000",
     }
-    assert not any(third.reason(n) or third.cluster(n) for n in range(10))
+    assert not any(third.reason(n) or third.group(n) for n in range(10))
 
 
 def test_clusters_that_do_not_fit_are_refused_with_the_sum():

@@ -9,6 +9,7 @@ from omnina.errors import UserError
 from omnina.yaml_file import read_yaml
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "corpus").glob("*.yaml"))
+NT = next(path for path in SHIPPED if path.name == "nt.yaml")
 EXAMPLE_RECORDS = ("rRNA16S.gold.fasta.gz", "leptospira_kirschneri_H1.gbk.gz")
 CONFIG = {
     "sources": [{"path": "*.gb"}],
@@ -40,6 +41,16 @@ def test_a_glob_stands_for_its_files_by_name(folder):
 def sources(folder: Path, **keys) -> tuple:
     config = read_corpus_config(CONFIG | {"sources": [keys]}, folder, (), "corpus.yaml")
     return config.tables[0].sources
+
+
+def test_a_source_may_have_several_patterns_of_which_some_find_nothing(folder):
+    for name in ("d.fa.gz.gzi", "d.fa.fai", "nt.md5"):
+        (folder / name).write_text("")
+    path = read_yaml(NT)["sources"][0]["path"]
+    found = sources(folder, path=path, format="nt_fasta")
+    assert [one.path.name for one in found] == ["d.fa.gz", EXAMPLE_RECORDS[0]]
+    with pytest.raises(UserError, match=r"sources\[0\].path: no file of \*.x, \*.y in"):
+        sources(folder, path=["*.x", "*.y"])
 
 
 def test_an_annotation_is_named_after_each_record_file(tmp_path):
@@ -74,6 +85,18 @@ def test_the_recorded_configuration_does_not_depend_on_where_the_files_lie(folde
         (elsewhere / name).write_text("")
     here, there = (read_corpus_config(CONFIG, where, (), "corpus.yaml") for where in (folder, elsewhere))
     assert here.as_written == there.as_written
+
+
+@pytest.mark.parametrize("place", [0, 2**20, 2**20 + 7, 3 * 2**20 - 1], ids=str)
+def test_changed_record_files_of_equal_size_are_noticed(folder, place):
+    bases = bytearray(b"A" * (3 * 2**20))
+    (folder / "a.gb").write_bytes(bases)
+    before = read_corpus_config(CONFIG, folder, (), "corpus.yaml").as_written
+    bases[place] = ord("C")
+    (folder / "a.gb").write_bytes(bases)
+    after = read_corpus_config(CONFIG, folder, (), "corpus.yaml").as_written
+    in_the_middle = 2**20 <= place < 2 * 2**20  # what is read of a large file stays small
+    assert (before == after) == in_the_middle
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,11 @@ def test_a_dry_run_prints_slurms_scripts_and_submits_nothing(config, tmp_path, m
     for line in ("partition=cpu", "time=02:00:00", "cpus-per-task=2", "mem-per-cpu=6G", "array=0-7%4"):
         assert f"#SBATCH --{line}\n" in printed
     assert printed.count("#!/bin/bash") == 4
-    assert printed.count("launch_pickled_pipeline") == 4
-    assert not list((tmp_path / "out").glob("*.json"))
+    for stage in ("keys", "choice", "rows", "manifest"):
+        assert (
+            f"launch_pickled_pipeline {tmp_path}/out/progress/logs/{stage}/executor.pik\n" in f"{printed}\n"
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_dry_run_on_this_machine_writes_nothing(config, tmp_path):

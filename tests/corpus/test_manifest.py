@@ -3,7 +3,7 @@ import json
 import pytest
 from corpus_passages import passage
 
-from omnina.corpus.manifest import damaged_shards, write_manifest
+from omnina.corpus.manifest import damaged_shards, read_manifest, write_manifest
 from omnina.corpus.shards import ShardSettings
 from omnina.corpus.task_output import TaskOutput
 from omnina.errors import UserError
@@ -76,6 +76,13 @@ def test_shards_missing_or_cut_short_are_refused(corpus, change):
     change(corpus / "val-00001-000.parquet")
     with pytest.raises(UserError, match=r"val-00001-000.parquet: not the \d+ bytes that were written"):
         write_manifest(corpus, 3, CONFIG)
+
+
+def test_a_complete_run_without_one_of_its_shards_is_refused(corpus):
+    assert write_manifest(corpus, 3, CONFIG) == read_manifest(corpus)
+    (corpus / "val-00001-000.parquet").unlink()
+    with pytest.raises(UserError, match=r"written; remove task-00001.json and manifest.json and run again"):
+        read_manifest(corpus)
 
 
 def test_another_configuration_is_refused(corpus):

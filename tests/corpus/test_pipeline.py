@@ -11,12 +11,15 @@ import yaml
 from datatrove.executor.base import PipelineExecutor
 from killed_run import run_and_kill
 
+from omnina.checkout import git_commit
+from omnina.corpus import pipeline
 from omnina.corpus.build import build_corpus, summary
 from omnina.corpus.choice import DUPLICATE, NEAR_DUPLICATE
 from omnina.corpus.dedup.exact import reverse_complement_bytes
 from omnina.corpus.dedup.forbid import ForbiddenSequences
 from omnina.corpus.executors import ExecutorSettings
 from omnina.corpus.filters import Counts
+from omnina.corpus.lock import Lock
 from omnina.corpus.manifest import damaged_shards
 from omnina.corpus.task_output import TaskOutput
 from omnina.errors import UserError
@@ -228,6 +231,33 @@ def test_another_configuration_is_refused(records, tmp_path):
         build(records, tmp_path / "out", CONFIG | {"filters": {"min_bases": 50}})
     with pytest.raises(UserError, match="tasks: there 3, here 2"):
         build(records, tmp_path / "out", tasks=2)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_file_that_cannot_be_read_is_told_without_a_traceback(records, tmp_path, capfd, workers):
+    (records / "e.fa").write_text("no header\n")
+    with pytest.raises(UserError, match=r"e\.fa"):
+        build(records, tmp_path / "out", workers=workers)
+    printed = capfd.readouterr().err
+    assert "Traceback" not in printed and "ERROR" not in printed
+    logs = (tmp_path / "out" / "progress" / "logs" / "keys" / "logs").glob("*.log")
+    assert any("e.fa" in line for path in logs for line in path.read_text().splitlines() if "DEBUG" in line)
+
+
+def test_a_folder_that_another_run_writes_to_is_left_alone(records, tmp_path):
+    with Lock(tmp_path / "out" / "progress"), pytest.raises(UserError, match="is writing there"):
+        build(records, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["progress"]
+    build(records, tmp_path / "out")
+
+
+def test_versions_are_recorded_and_not_mixed(records, tmp_path, monkeypatch):
+    manifest = build(records, tmp_path / "out")
+    assert set(manifest["config"]["versions"]) == {"omnina", "biopython", "pyarrow", "datatrove"}
+    assert manifest["git_commit"] == git_commit()
+    monkeypatch.setattr(pipeline, "version", lambda package: "0.0")
+    with pytest.raises(UserError, match="another configuration:\n  versions: there"):
+        build(records, tmp_path / "out")
 
 
 def test_forbidden_sequences_are_not_in_training(records, tmp_path, monkeypatch):
