@@ -26,7 +26,8 @@ def test_a_second_at_one_base_a_second_is_a_3600th_of_a_core_hour():
 
 @pytest.mark.parametrize("lines_of", [core_hours, storage])
 def test_twice_the_bases_and_records_cost_twice(lines_of):
-    once, twice = Corpus(), Corpus(2 * Corpus.bases, 2 * Corpus.records)
+    # Ten times the default: of its share of a node one digit is printed.
+    once, twice = (Corpus(n * Corpus.bases, n * Corpus.records) for n in (10, 20))
     one, two = (results(lines_of(corpus, MEASURED)) for corpus in (once, twice))
     for what, amount in one.items():
         if not what.startswith("memory"):  # which has a fixed part
