@@ -28,6 +28,10 @@ def test_every_figure_of_a_small_benchmark_is_there(monkeypatch):
 
     monkeypatch.setattr(benchmark_corpus, "REPEATS", 1)
     rows = benchmark_corpus.measure_corpus([1, 4], ["FASTA"])
-    assert all(row["value"] > 0 for row in rows if "of stage" not in row["metric"])  # start-up is taken off
+    # Less start-up, the cost of so little drowns in its noise: such figures may have either sign.
+    less_start_up = {"million bases per CPU second", "CPU s", "growth of cost / growth of bases"}
+    whole = [row for row in rows if row["metric"] not in less_start_up and "of stage" not in row["metric"]]
+    assert len(whole) >= 10
+    assert all(row["value"] > 0 for row in whole)
     assert {row["work"] for row in rows} == {"FASTA", "FASTA, 1 MB", "FASTA, 4 MB", "FASTA, 1 to 4 MB"}
     assert benchmark_corpus.corpus_table(rows).count("\n| FASTA") == len(rows)
