@@ -57,13 +57,13 @@ class Rates:
     choice: float
     bases_written: float
     table_bytes: float
-    tokens: float = 6.5e6
+    tokens: float = 6.7e6
     bases_per_token: float = 4.9
     cores_per_node: int = 64
 
 
 # One core of an AMD EPYC virtual machine, Python 3.11, pyarrow's zstd; see docs/corpus_cost.md.
-MEASURED = Rates(keys=116e6, rows=81e6, choice=2.9e6, bases_written=1.096, table_bytes=0.318)
+MEASURED = Rates(keys=97e6, rows=65e6, choice=3.2e6, bases_written=1.096, table_bytes=0.318)
 
 
 class Line(NamedTuple):
