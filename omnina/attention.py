@@ -12,6 +12,7 @@ Letters in shapes:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from torch.nn.attention.varlen import varlen_attn
 
 MOST_PADDING = 0.2  # share of the longest document by which one beside it may be shorter
+SHORT = 512  # keys below which a CPU attends faster in float32 than in bf16, casts included
 FEW = 0.5  # share of the tokens up to which it pays to compute the attention of the wanted ones alone
 
 
@@ -93,6 +95,22 @@ class Grid:
         """The way back: (B, heads, W, D) of each rectangle -> (T, heads, D)."""
         cells = torch.cat([rectangle.transpose(1, 2).flatten(0, 1) for rectangle in rectangles])
         return cells.index_select(0, self.restore)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is asked of a batch beside its loss: probabilities of tokens that may come, or all logits there.
+
+    Attributes:
+        places: (E,) int64 in the batch; one may stand several times.
+        tokens: (E,) int64 whose probability after each place is wanted; None: the logits of the vocabulary.
+        attend, grid: who sees whom, if not causally within each document, and the documents' layout.
+    """
+
+    places: Tensor
+    tokens: Tensor | None = None
+    attend: Attend | None = None
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
@@ -187,9 +205,11 @@ def attend_per_document(query: Tensor, key: Tensor, value: Tensor, documents: Do
 def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
     """SDPA, causal without a mask: (B, N, W, D), (B, K, keys, D), (B, K, keys, D) -> (B, N, W, D)."""
     grouped = query.shape[1] != key.shape[1]
-    return F.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped
-    )
+    sdpa = partial(F.scaled_dot_product_attention, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+    if query.device.type == "cpu" and key.shape[2] < SHORT:
+        with torch.autocast("cpu", enabled=False):  # it would cast them down again
+            return sdpa(query.float(), key.float(), value.float())
+    return sdpa(query, key, value)
 
 
 def whole_documents(own_lengths: np.ndarray, shared: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,41 +3,27 @@
 Each key is a field of one of the dataclasses below or of
 transformers' ``TrainingArguments``, and a command-line flag of the same name. The file is turned into
 flags, the command line appended, and both parsed at once, so types are checked in one place.
+
+Importing this module imports neither torch nor transformers, which take seconds: ``--help`` needs neither.
 """
 
-import difflib
 import json
-import re
 import sys
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TypeVar
-
-from transformers import HfArgumentParser, LlamaConfig, TrainingArguments
-from transformers.utils import is_torch_bf16_gpu_available
+from typing import TYPE_CHECKING, TypeVar
 
 from omnina.chunking import SequenceRules
 from omnina.errors import UserError
-from omnina.rows import DataSettings
-from omnina.yaml_file import read_yaml
+from omnina.files.yaml_file import read_yaml
+from omnina.setting_keys import check_key
+from omnina.setting_values import REFUSALS, check_finite, flag
+from omnina.tables.rows import DataSettings
+
+if TYPE_CHECKING:
+    from omnina.trainer_settings import TrainerSettings
 
 Run = TypeVar("Run", bound="RunSettings")
-
-# Keys of TrainingArguments that token-budget steps make meaningless, and what to set instead.
-REFUSED = {
-    "per_device_train_batch_size": "tokens_per_device (tokens of one forward pass)",
-    "per_device_eval_batch_size": "tokens_per_device (tokens of one forward pass)",
-    "gradient_accumulation_steps": "tokens_per_step: accumulation follows from it and tokens_per_device",
-    "train_sampling_strategy": "seed: rows are shuffled in blocks",
-    "group_by_length": "nothing: steps hold a set number of tokens without padding",
-    "dataloader_drop_last": "nothing: an epoch goes over into the next",
-    "auto_find_batch_size": "tokens_per_device (tokens of one forward pass)",
-    "label_smoothing_factor": "nothing: the loss is the plain negative log-likelihood",
-    "torch_compile": "compile_layers",
-    "ignore_data_skip": "nothing: a resumed run starts at its step by arithmetic",
-    "warmup_ratio": "warmup_steps: a number under 1 is a share, 0.03 is 3 %",
-    "evaluation_strategy": "eval_strategy",
-}
 
 
 @dataclass
@@ -75,6 +61,13 @@ class RunSettings:
         },
     )
     compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
+    fp8: bool = field(
+        default=False, metadata={"help": "products of the layers' matrices in float8 (needs torchao, a GPU)"}
+    )
+    fp8_scaling: str = field(
+        default="tensorwise",
+        metadata={"help": "a float8 scale for each matrix, or row", "choices": ["tensorwise", "rowwise"]},
+    )
     workers: int | None = field(default=None, metadata={"help": "tokenising processes; by size if unset"})
     cache_dir: str = field(default="output/cache", metadata={"help": "where token ids are kept"})
     local_cache_dir: str | None = field(
@@ -95,10 +88,21 @@ class RunSettings:
                 f"tokens_per_device ({self.tokens_per_device}) must be at least max_length "
                 f"({self.max_length}): one document must fit one forward pass."
             )
+        if self.validation_documents is not None and self.validation_documents < 1:
+            raise UserError(
+                f"validation_documents ({self.validation_documents}) must be at least 1; unset, all are used."
+            )
         if self.local_cache_gb <= 0:
             raise UserError(f"local_cache_gb ({self.local_cache_gb}) must be above 0.")
+        if self.fp8 and not self.compile_layers:
+            raise UserError(
+                "fp8: true needs compile_layers: true; uncompiled, casts cost more than is saved."
+            )
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout ({self.dropout}) must be at least 0 and below 1; 0.1 is usual.")
+
+    def check_beside(self, training: "TrainerSettings") -> None:
+        """UserError if TrainingArguments leave out what a setting here needs."""
 
     def training_settings(self) -> DataSettings:
         """How the training tables are read, where that differs from validation."""
@@ -156,9 +160,29 @@ class FinetuneSettings(RunSettings):
         super().__post_init__()
         if self.lora_rank is not None and self.lora_rank < 1:
             raise UserError(f"lora_rank ({self.lora_rank}) must be at least 1; unset, all weights train.")
+        if self.lora_alpha is not None and self.lora_rank is None:
+            raise UserError("lora_alpha has no effect without lora_rank; set both or none.")
+        if self.early_stopping_patience is not None and self.early_stopping_patience < 1:
+            raise UserError(
+                f"early_stopping_patience ({self.early_stopping_patience}) must be at least 1; unset, every "
+                "step is taken."
+            )
+        if self.lora_rank is not None and self.fp8:
+            raise UserError("fp8: true trains all weights; leave lora_rank or fp8 out.")
         if self.segmentations < 1 or not 0 < self.split_share <= 1:
             raise UserError("segmentations must be at least 1, and split_share above 0 and at most 1.")
         self.given_labels()
+
+    def check_beside(self, training: "TrainerSettings") -> None:
+        """UserError for early stopping without validations, or without the metric to watch."""
+        if self.early_stopping_patience is None:
+            return
+        if training.eval_strategy == "no":
+            raise UserError("early_stopping_patience needs validations; set eval_strategy: steps.")
+        if training.metric_for_best_model is None:
+            raise UserError(
+                "early_stopping_patience needs a metric to watch; set metric_for_best_model, as in 'loss'."
+            )
 
     def data_settings(self) -> DataSettings:
         """How the tables are read: every sequence whole, figures by question."""
@@ -195,36 +219,7 @@ class FinetuneSettings(RunSettings):
         return sets
 
 
-@dataclass
-class TrainerSettings(TrainingArguments):
-    """TrainingArguments with this project's defaults."""
-
-    output_dir: str = field(default="output/run", metadata={"help": "where everything goes"})
-    report_to: str = field(default="tensorboard", metadata={"help": "where live figures go"})
-    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "true would hide NaN losses"})
-    ddp_find_unused_parameters: bool = field(default=False, metadata={"help": "all parameters are used"})
-    eval_strategy: str = field(default="steps", metadata={"help": "when to validate"})
-    eval_on_start: bool = field(default=True, metadata={"help": "validate before the first step"})
-    remove_unused_columns: bool = field(default=False, metadata={"help": "the collator takes what it needs"})
-    logging_first_step: bool = field(default=True, metadata={"help": "log step 1"})
-
-    def __post_init__(self) -> None:
-        if self.bf16 and not self.use_cpu and not is_torch_bf16_gpu_available():
-            raise UserError(
-                "bf16: true, but torch sees no GPU that computes in bf16. Run it where there is one, or add "
-                "--use_cpu true to train on the CPU on purpose (a published size takes months there)."
-            )
-        self.ignore_data_skip = True
-        super().__post_init__()
-
-
-class _Parser(HfArgumentParser):
-    def error(self, message: str) -> None:
-        """Called by argparse for a wrong type or a missing key."""
-        raise UserError(re.sub(r"^argument --(\w+)(/\S+)?:", r"'\1':", message))
-
-
-def parse_run(arguments: list[str], kind: type[Run]) -> tuple[Run, TrainerSettings]:
+def parse_run(arguments: list[str], kind: type[Run]) -> "tuple[Run, TrainerSettings]":
     """Settings of a run of this kind from ``CONFIG.yaml [--key value ...]``.
 
     Raises UserError for a missing file, an unknown key (with the nearest known one), a wrong type, a key
@@ -234,51 +229,18 @@ def parse_run(arguments: list[str], kind: type[Run]) -> tuple[Run, TrainerSettin
         raise UserError("the first argument must be a YAML file: CONFIG.yaml [--key value ...]")
     path, overrides = Path(arguments[0]), arguments[1:]
     values = read_yaml(path)
-    flags = [part for key, value in values.items() for part in _flag(key, value)]
+    from omnina.trainer_settings import SettingsParser, TrainerSettings
+
+    flags = [part for key, value in values.items() for part in flag(key, value)]
     given = [*values, *(part[2:].split("=")[0] for part in overrides if part.startswith("--"))]
     known = {entry.name for part in (kind, TrainerSettings) for entry in fields(part) if entry.init}
     for key in given:
-        _check_key(key, known, f"{path}: " if key in values else "")
-    parser = _Parser((kind, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
+        check_key(key, known, f"{path}: " if key in values else "")
+    parser = SettingsParser((kind, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
     try:
         run, training = parser.parse_args_into_dataclasses([*flags, *overrides])
-    except ValueError as error:  # the parser's UserError, or a contradiction that TrainingArguments refuses
+        check_finite({**vars(run), **vars(training)})
+    except REFUSALS as error:
         raise UserError(f"{' '.join(arguments)}: {error}") from error
+    run.check_beside(training)
     return run, training
-
-
-def read_model_config(path: str, vocabulary: int, tokenizer: str) -> LlamaConfig:
-    """The architecture of a YAML file, checked against the number of the tokenizer's tokens.
-
-    Raises UserError for an unknown key, or a tokenizer of another size, with the command that trains one.
-    """
-    values = read_yaml(Path(path))
-    known = set(LlamaConfig().to_dict()) | {"rope_theta"}
-    for key in values:
-        _check_key(key, known, f"{path}: ")
-    if values.get("vocab_size") != vocabulary:
-        raise UserError(
-            f"{path} asks for vocab_size {values.get('vocab_size')}, but the tokenizer in {tokenizer} has "
-            f"{vocabulary} tokens. Train one that fits:\n  python scripts/train_tokenizer.py "
-            f"--input YOUR.csv --output output/tokenizer "
-            f"--vocab_size {values.get('vocab_size', vocabulary) - 1}\n"
-        )
-    return LlamaConfig(**values)
-
-
-def _flag(key: str, value: object) -> list[str]:
-    if value is None:
-        return []
-    if isinstance(value, dict):
-        return [f"--{key}", json.dumps(value)]
-    values = value if isinstance(value, list) else [value]
-    return [f"--{key}", *(str(part) for part in values)]
-
-
-def _check_key(key: str, known: set[str], where: str) -> None:
-    if key in REFUSED:
-        raise UserError(f"{where}'{key}' has no effect here; set instead {REFUSED[key]}.")
-    if key not in known:
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise UserError(f"{where}unknown key '{key}'.{hint}")

@@ -1,12 +1,13 @@
 """Tables -> checked rows -> windows -> prompts -> token ids on disk, built once and cached by content.
 
-The cache holds shards of token ids (``omnina/shard_writer.py``), and for each table set the documents'
+The cache holds shards of token ids (``omnina/shards/writer.py``), and for each table set the documents'
 lengths, bases and sources, memory-mapped, and the counts. Names are hashes of the tables, the tokenizer, the
 prompt and every setting, so a change of any of them builds anew what it touches and nothing else does.
 
     cache_dir/shards/NAME/     rows.arrow, record.json, rejected_rows.csv      one shard, see shard_plan.py
     cache_dir/NAME/            contents.json, lengths.npy, bases.npy, source_ids.npy, rejected_rows.csv
     cache_dir/digests.json     the tables' sha256, see table_digests.py
+    cache_dir/NAME.use         locked by the runs that use NAME, see cache_cleaning.py
 """
 
 import json
@@ -16,24 +17,29 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from omnina import shard_plan
 from omnina.chunking import filter_reason, parse_cell
 from omnina.errors import UserError
-from omnina.file_lock import locked
-from omnina.row_counts import Counts
-from omnina.rows import DataSettings, RowEncoder, read_records, source_of
-from omnina.shard_building import ShardBuilder, build_shards, runner
-from omnina.shard_merging import CONTENTS_FILE, merge_shards
-from omnina.shard_writer import ROWS_FILE
-from omnina.table import expand_paths
-from omnina.table_digests import Table, content_digest, content_name, digested_tables
-from omnina.token_shards import OpenFile, TokenShards, open_in_place
+from omnina.files.lock import hold_shared, locked, shared
+from omnina.shards import plan as shard_plan
+from omnina.shards.building import ShardBuilder, build_shards, row_encoder, runner
+from omnina.shards.merging import CONTENTS_FILE, merge_shards
+from omnina.shards.token_shards import OpenFile, TokenShards, open_in_place
+from omnina.shards.writer import ROWS_FILE
+from omnina.tables.digests import Table, content_digest, content_name, digested_tables
+from omnina.tables.part import TablePart
+from omnina.tables.row_counts import Counts
+from omnina.tables.rows import DataSettings, read_records, source_of
+from omnina.tables.table import expand_paths
 
 FORMAT_VERSION = 3
 SHARD_FOLDER = "shards"
+CACHE_LOCK = "cache.lock"  # shared by those who load, see cache_cleaning.py
+USE_SUFFIX = ".use"
+_in_use: dict[Path, IO[str]] = {}  # locks on table sets, until this process ends
 
 
 @dataclass
@@ -127,41 +133,50 @@ def load_data(
     """
     paths = expand_paths(inputs)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    tables = digested_tables(paths, cache_dir)
-    tokenizer_json = tokenizer_file.read_text(encoding="utf-8")
-    data_hash = content_digest([table.sha256 for table in tables])
-    names = [str(path) for path in paths]  # they name sources and bad rows
-    ids = [content_digest(tokenizer_json), bos_id, eos_id, asdict(settings), asdict(settings.prompt)]
-    folder = cache_dir / content_name([FORMAT_VERSION, data_hash, names, *ids])
-    if not folder.is_dir():
-        encoder = (tokenizer_json, bos_id, eos_id, settings)
-        try:
+    with shared(cache_dir / CACHE_LOCK):
+        tables = digested_tables(paths, cache_dir)
+        tokenizer_json = tokenizer_file.read_text(encoding="utf-8")
+        data_hash = content_digest([table.sha256 for table in tables])
+        names = [str(path) for path in paths]  # they name sources and bad rows
+        ids = [content_digest(tokenizer_json), bos_id, eos_id, asdict(settings), asdict(settings.prompt)]
+        folder = cache_dir / content_name([FORMAT_VERSION, data_hash, names, *ids])
+        if not folder.is_dir():
+            encoder = (tokenizer_json, bos_id, eos_id, settings)
             _build(tables, encoder, [FORMAT_VERSION, *ids], folder, workers)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        _note_use(folder)
     contents = json.loads((folder / CONTENTS_FILE).read_text(encoding="utf-8"))
     counts = Counts.from_json(contents.pop("counts"))
     return TokenizedData(folder, data_hash, counts, **contents, open_file=open_file)
 
 
-def read_sources(inputs: str | list[str], settings: DataSettings) -> Iterator[tuple[str, str]]:
-    """(source, bases) of every sequence that ``load_data`` uses, windows undone, U as T."""
-    for path in expand_paths(inputs):
-        for record in read_records(path, settings.columns):
-            try:
-                nucleotides = parse_cell(record.cells["sequence"])
-            except ValueError:
-                if settings.bad_rows == "skip":
-                    continue  # counted and listed when the cache was built
-                raise
-            if settings.rules is None or filter_reason(nucleotides, settings.rules) is None:
-                for _, bases in nucleotides.parts:
-                    yield source_of(record, settings), bases
+def _note_use(folder: Path) -> None:
+    """Keep a table set from being removed while this process lives, and note that it was used now."""
+    path = folder.with_name(folder.name + USE_SUFFIX)
+    if path not in _in_use:
+        _in_use[path] = hold_shared(path)
+    path.touch()
+
+
+def sources_of(path: Path, part: TablePart, settings: DataSettings) -> Iterator[tuple[str, str]]:
+    """(source, bases) of every sequence of a table's part that ``load_data`` uses, windows undone, U as T."""
+    for record in read_records(path, settings.columns, part):
+        try:
+            nucleotides = parse_cell(record.cells["sequence"])
+        except ValueError:
+            if settings.bad_rows == "skip":
+                continue  # counted and listed when the cache was built
+            raise
+        if settings.rules is None or filter_reason(nucleotides, settings.rules) is None:
+            for _, bases in nucleotides.parts:
+                yield source_of(record, settings), bases
 
 
 def _build(tables: list[Table], encoder: tuple, decisive: list, folder: Path, workers: int | None) -> None:
     """Write the shards that are missing, and what is known of them together."""
-    RowEncoder(*encoder)  # a prompt that does not fit is found here, not in the workers
+    try:
+        row_encoder(*encoder)  # a prompt that does not fit is found here, not in the workers
+    except ValueError as error:
+        raise UserError(str(error)) from error
     settings: DataSettings = encoder[-1]
     shard_folder = folder.parent / SHARD_FOLDER
     shard_folder.mkdir(exist_ok=True)

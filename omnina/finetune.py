@@ -6,25 +6,50 @@
 """
 
 import sys
-
-from transformers import set_seed
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omnina.command import run_command
 from omnina.config import FinetuneSettings, parse_run
-from omnina.evaluation.run import finish_finetuning, is_evaluated
-from omnina.lora import LoRA
-from omnina.sampling_table import print_sampling
-from omnina.stage import prepare
-from omnina.training import train
+from omnina.preemption import stopping_at_once
+from omnina.run_help import help_text, wants_help
+
+if TYPE_CHECKING:
+    from omnina.trainer_settings import TrainerSettings
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the settings, tokenise the tables, train, evaluate beside baselines."""
-    run, args = parse_run(sys.argv[1:] if arguments is None else arguments, FinetuneSettings)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if wants_help(arguments):
+        print(help_text(__doc__, FinetuneSettings))
+        return
+    run, args = parse_run(arguments, FinetuneSettings)
+
+    from transformers import set_seed  # seconds to import: not for --help, nor for a mistake in a setting
+
+    from omnina.ranks import leave
+    from omnina.run_lock import RunLock
+
     set_seed(args.seed)
+    with stopping_at_once(), RunLock(Path(args.output_dir)):
+        _train_and_evaluate(run, args)
+    leave()
+
+
+def _train_and_evaluate(run: FinetuneSettings, args: "TrainerSettings") -> None:
+    from omnina.evaluation.run import finish_finetuning, is_evaluated
+    from omnina.sampling_table import print_sampling
+    from omnina.stage import prepare
+    from omnina.training import train
+
     stage = prepare(run, args)
     print_sampling(stage)
-    adapters = LoRA(run.lora_rank, run.lora_alpha, args.seed) if run.lora_rank else None
+    adapters = None
+    if run.lora_rank:
+        from omnina.lora import LoRA  # and with it peft
+
+        adapters = LoRA(run.lora_rank, run.lora_alpha, args.seed)
     trained = train(stage, adapters)
     if stage.is_main and (trained or not is_evaluated(stage.folder)):
         tables = (run.validation_files, run.train_files)

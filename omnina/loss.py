@@ -1,9 +1,8 @@
 """Cross-entropy over a large vocabulary without the matrix of all logits.
 
 The logits of some tokens at a time are made, turned into their loss and, in training, into their gradient
-at once, and dropped: memory is that of CHUNK_LOGITS numbers, whatever the vocabulary, instead of S x V, and
-nothing is computed twice. S tokens, H hidden size, V vocabulary. Sums, softmax and gradients accumulate in
-float32.
+at once, and dropped: memory is CHUNK_BYTES, whatever the vocabulary, instead of S x V, and nothing is
+computed twice. S tokens, H hidden size, V vocabulary. Sums and softmax are float32.
 """
 
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK_LOGITS = 2**24  # 524 tokens x 32,001 pieces; 67 MB in float32
-FEW_LOGITS = CHUNK_LOGITS // 2  # below, autograd's own copies of the logits are no larger than a chunk
+CHUNK_BYTES = 2**26  # 524 tokens x 32,001 pieces in float32, 1,048 in bf16; 67 MB
+CACHED_LOGITS = 2**20  # 32 tokens x 32,001 pieces; 4 MB in float32
+FEW_LOGITS = CHUNK_BYTES // 8  # below, autograd's own float32 copies of the logits are no larger than a chunk
 
 
 def fused_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -56,15 +56,12 @@ class _FusedCrossEntropy(torch.autograd.Function):
         grad_weight = None  # (V, H) is large: made by the first chunk, not filled with zeros before
         start = 0
         for chunk, wanted in _chunks(cast_states, targets, len(weight)):
-            logits = F.linear(chunk, cast_weight).float()  # (chunk, V)
-            normaliser = logits.logsumexp(-1, keepdim=True)  # (chunk, 1)
-            total += (normaliser[:, 0] - logits.gather(1, wanted[:, None])[:, 0]).sum()
-            if of_states or of_weight:
-                slope = _logit_gradient(logits, normaliser, wanted).to(chunk.dtype)  # (chunk, V)
-                if of_states:
-                    grad_states[start : start + len(chunk)] = slope @ cast_weight
-                if of_weight:
-                    grad_weight = _accumulated(grad_weight, slope, chunk)
+            logits = F.linear(chunk, cast_weight)  # (chunk, V)
+            total += _into_gradient(logits, wanted)
+            if of_states:
+                grad_states[start : start + len(chunk)] = logits @ cast_weight
+            if of_weight:
+                grad_weight = _accumulated(grad_weight, logits, chunk)
             start += len(chunk)
         ctx.gradients = (
             grad_states.to(states.dtype) if of_states else None,
@@ -89,11 +86,28 @@ def _accumulated(total: Tensor | None, slope: Tensor, chunk: Tensor) -> Tensor:
     return total.add_(slope.T @ chunk)
 
 
-def _logit_gradient(logits: Tensor, normaliser: Tensor, targets: Tensor) -> Tensor:
-    """softmax(logits) - onehot(targets), in the memory of the logits; (chunk, V)."""
-    slope = logits.sub_(normaliser).exp_()
-    slope[torch.arange(len(targets), device=targets.device), targets] -= 1
-    return slope
+def _into_gradient(logits: Tensor, targets: Tensor) -> Tensor:
+    """The summed loss of logits, (chunk, V), which become its gradient: softmax(logits) - onehot(targets).
+
+    In float32 whatever their dtype; on a CPU some rows at a time, which its cache holds over the passes.
+    """
+    rows = max(1, CACHED_LOGITS // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
+    losses = [
+        _rows_into_gradient(*block) for block in zip(logits.split(rows), targets.split(rows), strict=True)
+    ]
+    return torch.stack(losses).sum()
+
+
+def _rows_into_gradient(logits: Tensor, targets: Tensor) -> Tensor:
+    """As above, all rows at once."""
+    values, targets = logits.float(), targets[:, None]  # (rows, V), (rows, 1)
+    highest = values.amax(-1, keepdim=True)  # (rows, 1)
+    wanted = values.gather(1, targets) - highest  # (rows, 1)
+    sums = values.sub_(highest).exp_().sum(-1, keepdim=True)  # (rows, 1)
+    values.div_(sums)
+    values.scatter_add_(1, targets, values.new_full(targets.shape, -1.0))
+    logits.copy_(values)
+    return (sums.log() - wanted).sum()
 
 
 def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,6 +120,6 @@ def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
 
 def _chunks(states: Tensor, targets: Tensor, vocabulary: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Tokens whose logits exist together."""
-    tokens = max(1, CHUNK_LOGITS // vocabulary)
+    tokens = max(1, CHUNK_BYTES // (vocabulary * states.itemsize))
     if len(targets):
         yield from zip(states.split(tokens), targets.split(tokens), strict=True)

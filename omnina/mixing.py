@@ -10,6 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 
 
+def check_mixing(tables: int, weights: Sequence[float], temperature: float) -> None:
+    """ValueError for a number of weights that does not fit, or a weight or temperature out of range."""
+    if len(weights) != tables:
+        raise ValueError(f"{len(weights)} train_weights for {tables} tables; give one for each")
+    if min(weights) <= 0 or temperature < 1:
+        raise ValueError("train_weights must be above 0, and mixing_temperature at least 1")
+
+
 def row_copies(
     rows_by_table: Sequence[int], weights: Sequence[float], temperature: float, seed: int
 ) -> np.ndarray | None:
@@ -23,12 +31,9 @@ def row_copies(
         temperature: at least 1.
         seed: chooses the rows that are repeated once more than others of their table.
 
-    Raises ValueError for a number of weights that does not fit, or a weight or temperature out of range.
+    Raises ValueError as ``check_mixing`` does.
     """
-    if len(weights) != len(rows_by_table):
-        raise ValueError(f"{len(weights)} train_weights for {len(rows_by_table)} tables; give one for each")
-    if min(weights) <= 0 or temperature < 1:
-        raise ValueError("train_weights must be above 0, and mixing_temperature at least 1")
+    check_mixing(len(rows_by_table), weights, temperature)
     sizes = np.maximum(rows_by_table, 1).astype(np.float64)
     repeats = np.array(weights) * sizes ** (1 / temperature - 1)
     repeats /= repeats.min()

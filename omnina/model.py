@@ -21,8 +21,12 @@ from transformers import GenerationConfig, LlamaConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import CausalLMOutput
 
-from omnina.attention import Attend, Documents, Grid, attend_per_document, attend_varlen
+from omnina.attention import Attend, Documents, Grid, Reading, attend_per_document, attend_varlen
+from omnina.dropout import Dropout
+from omnina.errors import UserError
+from omnina.files.modes import follow_umask
 from omnina.loss import fused_cross_entropy, token_cross_entropy
+from omnina.rotary import rotary_tables, rotate
 
 Attention = Literal["per_document", "varlen"]
 IGNORED_LABEL = -100
@@ -38,7 +42,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., size) -> (..., size)."""
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        weight = self.weight.to(x.dtype)  # FSDP holds it in bf16 where x is float32
+        return F.rms_norm(x, weight.shape, weight, self.eps)
 
 
 class DocumentAttention(nn.Module):
@@ -91,7 +96,7 @@ class DecoderLayer(GradientCheckpointingLayer):
 
     def __init__(self, config: LlamaConfig, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.self_attn = DocumentAttention(config)
         self.mlp = FeedForward(config)
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -105,6 +110,21 @@ class DecoderLayer(GradientCheckpointingLayer):
             attended = attended if documents.few is not None else attended.index_select(0, wanted)
         x = x + self.dropout(attended)
         return x + self.dropout(self.mlp(self.post_attention_layernorm(x)))
+
+
+class LanguageHead(nn.Linear):
+    """The output embedding; it computes the loss itself, for FSDP gathers its weight when it is called."""
+
+    def forward(self, states: Tensor, targets: Tensor | None = None, per_token: bool = False) -> Tensor:
+        """Logits, or losses of targets in nats.
+
+        (S, H) -> (S, V); with targets (S,) their sum, a float32 scalar; ``per_token`` (S,) without gradient.
+        """
+        if targets is None:
+            return super().forward(states)
+        if per_token:
+            return token_cross_entropy(states, self.weight, targets)
+        return fused_cross_entropy(states, self.weight, targets)
 
 
 class OmniNAPreTrainedModel(PreTrainedModel):
@@ -126,7 +146,7 @@ class OmniNAModel(OmniNAPreTrainedModel):
     ) -> None:
         _check_supported(config)
         super().__init__(config)
-        self.attention = attention
+        self.attention, self.compiled = attention, False
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(DecoderLayer(config, dropout) for _ in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -165,6 +185,8 @@ class OmniNAModel(OmniNAPreTrainedModel):
         documents = Documents(cu_seq_lens, longest, cos, sin, attend, grid)
         x = self.embed_tokens(input_ids[0])  # (T, H)
         *layers, last = self.layers
+        if self.compiled and wanted is not None:  # one graph of the last layer for any number of labels
+            torch._dynamo.maybe_mark_dynamic(wanted, 0)
         for layer in layers:
             x = layer(x, documents)
         return self.norm(last(x, documents.asked(wanted), wanted))
@@ -185,7 +207,7 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
     ) -> None:
         super().__init__(config)
         self.model = OmniNAModel(config, attention, dropout)
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.lm_head = LanguageHead(config.hidden_size, config.vocab_size, bias=False)
         self._tied_weights_keys = (
             {"lm_head.weight": "model.embed_tokens.weight"} if config.tie_word_embeddings else None
         )
@@ -202,12 +224,10 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         labels: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
         per_token: bool = False,
-        attend: Attend | None = None,
-        grid: Grid | None = None,
         shared_prefix: int = 0,
-        scored: tuple[Tensor, Tensor] | None = None,
+        reading: Reading | None = None,
     ) -> CausalLMOutput:
-        """Loss of a flat batch, or all its logits if there is nothing to score.
+        """Loss of a flat batch, what ``reading`` asks of it, or all its logits.
 
         Args:
             input_ids, position_ids: (1, T) int64; positions restart in each document.
@@ -217,37 +237,42 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
             num_items_in_batch: what the summed loss is divided by: the supervised tokens of the whole
                 step, over all micro-batches. This batch's own number if not given.
             per_token: give each label's loss instead, without gradient (evaluation).
-            attend, grid: who sees whom, if not causally within each document, and the documents' layout.
             shared_prefix: tokens of the first document that all others go on from: they stand in the batch
                 once, positions of the other documents begin behind them (``per_document`` only).
-            scored: places in the batch (E,) and tokens (E,) whose probability after each is wanted.
+            reading: what is asked instead of a loss.
 
         Returns: ``loss``, a float32 scalar in nats per token; (T,) with 0 where unsupervised if
-            ``per_token``; (E,) nats if ``scored``, without gradient; or ``logits`` (1, T, V).
+            ``per_token``; (E,) nats of a reading's tokens, without gradient; or ``logits`` (1, E, V) of its
+            places, (1, T, V) without labels.
         """
         batch = (input_ids, position_ids, cu_seq_lens_q, max_length_q)
-        seen = {"attend": attend, "grid": grid, "shared_prefix": shared_prefix}
-        if scored is not None:
-            places, tokens = scored
-            wanted, of_place = places.unique(return_inverse=True)  # several tokens may be tried at one place
-            states = self.model(*batch, wanted, **seen)[of_place]
-            return CausalLMOutput(loss=token_cross_entropy(states, self.lm_head.weight, tokens))
+        if reading is not None:
+            return self._read(batch, reading)
         if labels is None:
-            return CausalLMOutput(logits=self.lm_head(self.model(*batch, **seen))[None])
+            states = self.model(*batch, shared_prefix=shared_prefix)
+            return CausalLMOutput(logits=self.lm_head(states)[None])
         wanted, targets = _supervised(labels)
-        states = self.model(*batch, wanted, **seen)
+        states = self.model(*batch, wanted, shared_prefix=shared_prefix)
         if per_token:
             losses = torch.zeros(labels.shape[1], device=labels.device)
-            losses[wanted + 1] = token_cross_entropy(states, self.lm_head.weight, targets)
+            losses[wanted + 1] = self.lm_head(states, targets, per_token=True)
             return CausalLMOutput(loss=losses)
-        total = fused_cross_entropy(states, self.lm_head.weight, targets)
+        total = self.lm_head(states, targets)
         count = targets.numel() if num_items_in_batch is None else num_items_in_batch
         return CausalLMOutput(loss=total / (count if count else 1))
 
-    def compile_layers(self) -> None:
-        """torch.compile each layer in place; parameter names stay as they are."""
+    def _read(self, batch: tuple, reading: Reading) -> CausalLMOutput:
+        wanted, of_place = reading.places.unique(return_inverse=True)
+        states = self.model(*batch, wanted, reading.attend, reading.grid)[of_place]
+        if reading.tokens is None:
+            return CausalLMOutput(logits=self.lm_head(states)[None])
+        return CausalLMOutput(loss=self.lm_head(states, reading.tokens, per_token=True))
+
+    def compile_layers(self, **options) -> None:
+        """torch.compile each layer in place, with its options; parameter names stay as they are."""
+        self.model.compiled = True
         for layer in self.model.layers:
-            layer.compile()
+            layer.compile(**options)
 
     def save_pretrained(self, save_directory: str | Path, **options) -> None:
         """Write a folder that is a plain ``LlamaForCausalLM``, with its generation settings."""
@@ -259,30 +284,7 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         written["architectures"] = ["LlamaForCausalLM"]
         path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         GenerationConfig.from_model_config(self.config).save_pretrained(save_directory)
-
-
-def rotary_tables(positions: Tensor, config: LlamaConfig) -> tuple[Tensor, Tensor]:
-    """cos and sin of the rotary angles (Su et al., 2021, arXiv:2104.09864), both (T, 1, D) float32.
-
-    Args:
-        positions: (T,) integers.
-        config: for the head size D and the base.
-    """
-    exponents = torch.arange(0, config.head_dim, 2, device=positions.device).float() / config.head_dim
-    frequencies = 1.0 / config.rope_parameters["rope_theta"] ** exponents  # (D/2,)
-    angles = torch.outer(positions.float(), frequencies)  # (T, D/2)
-    angles = torch.cat((angles, angles), dim=-1)[:, None]  # (T, 1, D)
-    return angles.cos(), angles.sin()
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn each pair (i, i + D/2) of a head by its position's angle; computed in float32.
-
-    x (T, heads, D), cos and sin (T, 1, D) -> (T, heads, D) in x's dtype.
-    """
-    first, second = x.chunk(2, dim=-1)  # (T, heads, D/2) each
-    turned = torch.cat((-second, first), dim=-1)  # (T, heads, D)
-    return (x * cos + turned * sin).to(x.dtype)
+        follow_umask(Path(save_directory))
 
 
 def _supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -295,7 +297,7 @@ def _supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
 def _check_supported(config: LlamaConfig) -> None:
     rope = config.rope_parameters["rope_type"]
     if rope != "default" or config.hidden_act != "silu":
-        raise ValueError(
+        raise UserError(
             f"rope_type '{rope}' with activation '{config.hidden_act}' is not implemented; "
             "OmniNA uses rope_type 'default' and activation 'silu'"
         )

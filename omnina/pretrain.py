@@ -6,20 +6,33 @@
 """
 
 import sys
-
-from transformers import set_seed
+from pathlib import Path
 
 from omnina.command import run_command
 from omnina.config import PretrainSettings, parse_run
-from omnina.stage import prepare
-from omnina.training import train
+from omnina.preemption import stopping_at_once
+from omnina.run_help import help_text, wants_help
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the settings, tokenise the tables, train, report."""
-    run, args = parse_run(sys.argv[1:] if arguments is None else arguments, PretrainSettings)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if wants_help(arguments):
+        print(help_text(__doc__, PretrainSettings))
+        return
+    run, args = parse_run(arguments, PretrainSettings)
+
+    from transformers import set_seed  # seconds to import: not for --help, nor for a mistake in a setting
+
+    from omnina.ranks import leave
+    from omnina.run_lock import RunLock
+    from omnina.stage import prepare
+    from omnina.training import train
+
     set_seed(args.seed)
-    train(prepare(run, args))
+    with stopping_at_once(), RunLock(Path(args.output_dir)):
+        train(prepare(run, args))
+    leave()
 
 
 if __name__ == "__main__":

@@ -123,8 +123,10 @@ class PromptEncoder:
         self.prompt = prompt
         self.bos_id, self.eos_id, self.max_length = bos_id, eos_id, max_length
         plain = _without_specials(tokenizer)
+        for_answers = _without_dummy_prefix(plain)
         self._prompts = text_encoder(plain)
-        self._answers = text_encoder(_without_dummy_prefix(plain))
+        same = for_answers.to_str() == plain.to_str()
+        self._answers = self._prompts if same else text_encoder(for_answers)
         self.fixed_tokens = self._length(prompt.render(""), prompt.after_response)
         if self.fixed_tokens >= max_length:
             raise ValueError(

@@ -1,6 +1,7 @@
-"""What a run leaves for people: the loss plot and the model card."""
+"""What a run leaves for people: the loss plots."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
@@ -8,17 +9,18 @@ import matplotlib
 matplotlib.use("Agg")  # files only: no display is needed
 import matplotlib.pyplot as plt
 
-from omnina.validation import metric_name
-
 TRAINING_COLOR, SEQUENCE_COLOR, ANNOTATION_COLOR = "0.7", "tab:blue", "tab:orange"
 
 
-def plot_losses(log_history: list[dict], baselines: dict[str, float], path: Path) -> None:
+def plot_losses(
+    log_history: list[dict], baselines: Mapping[str, float], names: Mapping[str, str], path: Path
+) -> None:
     """Losses over steps; with bits per base by source beside their Markov values where there are any.
 
     Args:
         log_history: the Trainer's.
         baselines: Markov bits per base by source.
+        names: of the sources in metrics.
         path: the PNG to write.
     """
     figure, (losses, bits) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
@@ -27,7 +29,7 @@ def plot_losses(log_history: list[dict], baselines: dict[str, float], path: Path
     _draw(losses, log_history, "eval_annotation_loss", "validation, annotation", ANNOTATION_COLOR)
     losses.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
     for index, (source, baseline) in enumerate(sorted(baselines.items())):
-        key = f"eval_{metric_name(source)}_bits_per_base" if len(baselines) > 1 else "eval_bits_per_base"
+        key = f"eval_{names[source]}_bits_per_base" if len(baselines) > 1 else "eval_bits_per_base"
         _draw(bits, log_history, key, f"{source}, validation", f"C{index}")
         bits.axhline(baseline, color=f"C{index}", linestyle="--", label=f"{source}, Markov order 5")
     bits.set(xlabel="step", ylabel="bits per base", ylim=(0, None))
@@ -38,61 +40,27 @@ def plot_losses(log_history: list[dict], baselines: dict[str, float], path: Path
     plt.close(figure)
 
 
-def plot_answers(log_history: list[dict], questions: list[str], path: Path) -> None:
+def plot_answers(log_history: list[dict], names: Mapping[str, str], path: Path) -> None:
     """Losses over steps, and how well each question is answered (Matthews correlation).
 
     Args:
         log_history: the Trainer's.
-        questions: whose metrics to look for.
+        names: of the questions in metrics.
         path: the PNG to write.
     """
     figure, (losses, scores) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     _draw(losses, log_history, "loss", "training, answers", TRAINING_COLOR, marker="")
     _draw(losses, log_history, "eval_loss", "validation, answers", ANNOTATION_COLOR)
     losses.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
-    for index, question in enumerate(questions):
-        name = textwrap.shorten(question, 50, placeholder=" ...")
-        _draw(scores, log_history, f"eval_{metric_name(question)}_mcc", name, f"C{index}")
+    for index, (question, name) in enumerate(names.items()):
+        label = textwrap.shorten(question, 50, placeholder=" ...")
+        _draw(scores, log_history, f"eval_{name}_mcc", label, f"C{index}")
     scores.set(xlabel="step", ylabel="validation, Matthews correlation", ylim=(None, 1))
     for axes in (losses, scores):
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
     figure.savefig(path, dpi=120)
     plt.close(figure)
-
-
-def write_model_card(folder: Path, name: str, metrics: dict[str, float], facts: dict[str, str]) -> None:
-    """README.md of a checkpoint: what it is, how to load it, what was measured on which data."""
-    rows = "\n".join(f"| {key.removeprefix('eval_')} | {value:.4f} |" for key, value in metrics.items())
-    described = "\n".join(f"- {key}: {value}" for key, value in facts.items())
-    (folder / "README.md").write_text(
-        f"""---
-library_name: transformers
-license: mit
-tags: [dna, genomics, omnina]
----
-# {name}
-
-A generative model of nucleotide sequences and their English annotations: a plain `LlamaForCausalLM`.
-
-```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-model = AutoModelForCausalLM.from_pretrained(".")
-tokenizer = AutoTokenizer.from_pretrained(".")
-prompt = tokenizer.apply_chat_template([{{"role": "user", "content": "ACGT..."}}], return_tensors="pt")
-print(tokenizer.decode(model.generate(**prompt, max_new_tokens=64)[0]))
-```
-
-{described}
-
-| validation | value |
-|---|---|
-{rows}
-
-Losses are in nats per token. Not for clinical use.
-""",
-        encoding="utf-8",
-    )
 
 
 def _draw(axes: plt.Axes, history: list[dict], key: str, label: str, color: str, marker: str = ".") -> None:

@@ -1,12 +1,11 @@
 """A run's folder: whose it is, where to go on, what it says in the end.
 
 ``run_settings.json`` holds what decides the weights; a folder whose settings differ is refused.
-``run.json`` is the record of a finished run. A checkpoint is whole once its ``trainer_state.json`` is
-there, which the Trainer writes last.
+``run.json`` is the record of a finished run. ``checkpoint-N`` folders are where a killed one goes on.
 """
 
-import json
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,10 +13,12 @@ import torch
 
 from omnina.checkout import git_commit
 from omnina.errors import UserError
+from omnina.files.durable import write_json
+from omnina.files.json_file import read_object
 
 SETTINGS_FILE = "run_settings.json"
 RECORD_FILE = "run.json"
-PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers")
+PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
 
 
 def claim(folder: Path, settings: dict, *, check: bool) -> None:
@@ -32,7 +33,7 @@ def claim(folder: Path, settings: dict, *, check: bool) -> None:
     """
     path = folder / SETTINGS_FILE
     if check and path.is_file():
-        theirs = json.loads(path.read_text(encoding="utf-8"))
+        theirs = read_object(path)
         names = sorted(name for name in settings | theirs if settings.get(name) != theirs.get(name))
         if names:
             lines = [f"  {name}: there {theirs.get(name)}, here {settings.get(name)}" for name in names]
@@ -40,27 +41,20 @@ def claim(folder: Path, settings: dict, *, check: bool) -> None:
                 f"{folder} holds another run:\n" + "\n".join(lines) + "\nChoose another --output_dir, remove "
                 "the folder, or go on from a checkpoint on purpose with --resume_from_checkpoint FOLDER."
             )
-    elif check and last_whole_checkpoint(folder):
+    elif check and numbered_checkpoints(folder):
         raise UserError(
             f"{folder} holds checkpoints without {SETTINGS_FILE}, so of another program. Choose another "
             "--output_dir, or name the checkpoint with --resume_from_checkpoint FOLDER."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(path, dict(sorted(settings.items())))
 
 
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint with the most steps among those written to the end."""
-    whole = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json") if _is_json(path)]
-    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
-
-
-def checkpoint_step(checkpoint: Path) -> int:
-    """Steps done at a checkpoint; UserError if the folder is not a whole one."""
-    path = checkpoint / "trainer_state.json"
-    if not path.is_file() or not _is_json(path):
-        raise UserError(f"{checkpoint}: not a whole checkpoint (no readable trainer_state.json in it).")
-    return json.loads(path.read_text(encoding="utf-8"))["global_step"]
+def numbered_checkpoints(folder: Path) -> list[Path]:
+    """Its ``checkpoint-N`` folders, whole or not, the fewest steps first."""
+    steps = {path: re.fullmatch(r"checkpoint-(\d+)", path.name) for path in folder.glob("checkpoint-*")}
+    found = {path: int(match[1]) for path, match in steps.items() if match and path.is_dir()}
+    return sorted(found, key=found.__getitem__)
 
 
 def is_finished(folder: Path) -> bool:
@@ -69,10 +63,13 @@ def is_finished(folder: Path) -> bool:
 
 
 def write_record(folder: Path, record: dict) -> None:
-    """Write ``run.json``: the given figures, and where they were made."""
-    made = {"git_commit": git_commit(), "hardware": hardware(), "versions": _versions()}
-    path = folder / RECORD_FILE
-    path.write_text(json.dumps(record | made, indent=2) + "\n", encoding="utf-8")
+    """Write ``run.json``."""
+    write_json(folder / RECORD_FILE, record)
+
+
+def made_by() -> dict:
+    """Code, hardware and versions of this process, for a record."""
+    return {"git_commit": git_commit(), "hardware": hardware(), "versions": _versions()}
 
 
 def hardware() -> str:
@@ -84,11 +81,3 @@ def hardware() -> str:
 
 def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        return False
-    return True

@@ -10,18 +10,23 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-from omnina.checkpoint import TOKENIZER_KEY, checkpoint_tokenizer, weights_digest
-from omnina.config import RunSettings, TrainerSettings, read_model_config
+from omnina.checkpoints.contents import TOKENIZER_KEY, checkpoint_tokenizer, weights_digest
+from omnina.config import RunSettings
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, questions_of
-from omnina.local_copies import LocalCopies
-from omnina.mixing import row_copies
+from omnina.label_coverage import check_untallied_answers
+from omnina.mixing import check_mixing, row_copies
 from omnina.model import OmniNAForCausalLM
+from omnina.model_config import read_model_config
 from omnina.packing import StepPlan, accumulation_steps
-from omnina.rows import DataSettings
-from omnina.token_shards import open_in_place
+from omnina.prompt import PromptEncoder
+from omnina.shards.local_copies import LocalCopies
+from omnina.shards.token_shards import open_in_place
+from omnina.tables.rows import DataSettings
+from omnina.tables.table import expand_paths
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer, vocabulary_digest
+from omnina.trainer_settings import TrainerSettings
 
 # TrainingArguments that decide the weights; others (saving, logging, paths) may change in a resumed run.
 DECISIVE = [
@@ -30,7 +35,7 @@ DECISIVE = [
 ]
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
-    "dropout",
+    *("dropout", "fp8", "fp8_scaling"),
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.
@@ -70,6 +75,7 @@ def prepare(run: RunSettings, args: TrainerSettings) -> Stage:
     Raises UserError for anything that would go wrong later for a reason that is known now.
     """
     _check_processes(args)
+    _check_mixing(run)
     tokenizer = (
         checkpoint_tokenizer(Path(run.checkpoint), run.tokenizer_folder)
         if run.checkpoint
@@ -90,11 +96,7 @@ def prepare(run: RunSettings, args: TrainerSettings) -> Stage:
     )
     if args.max_steps <= 0:
         args.max_steps = ceil(args.num_train_epochs * plan.steps_per_epoch)
-    questions = (
-        Questions(questions_of(tables[0].answers, run.given_labels()), run.max_length)
-        if settings.questions
-        else None
-    )
+    questions = _questions(run, tables[0], tokenizer) if settings.questions else None
     return Stage(run, args, settings, tokenizer, *tables, plan, questions)
 
 
@@ -135,6 +137,15 @@ def decisive_settings(stage: Stage) -> dict:
     return json.loads(json.dumps(settings, default=str))
 
 
+def _questions(run: RunSettings, train: TokenizedData, tokenizer: PreTrainedTokenizerFast) -> Questions:
+    """How each training question is answered; UserError for labels that leave out a training answer."""
+    by_text = questions_of(train.answers, run.given_labels())
+    prompt, backend = run.data_settings().prompt, tokenizer.backend_tokenizer
+    encoder = PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=run.max_length)
+    check_untallied_answers(train, by_text, encoder, tokenizer)
+    return Questions(by_text, run.max_length)
+
+
 def _load(run: RunSettings, settings: DataSettings, inputs: list[str]) -> TokenizedData:
     file = run.tokenizer_folder / "tokenizer.json"
     open_file = open_in_place
@@ -168,6 +179,15 @@ def _check_processes(args: TrainerSettings) -> None:
             f"{launched} processes were launched, but torch has no GPUs for them to work together on. Use "
             "configs/accelerate/cpu.yaml, or add --use_cpu true to train with all of them on the CPU."
         )
+
+
+def _check_mixing(run: RunSettings) -> None:
+    """UserError before minutes or hours of tokenising."""
+    tables = len(expand_paths(run.train_files))
+    try:
+        check_mixing(tables, run.train_weights or [1.0] * tables, run.mixing_temperature)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> StepPlan:

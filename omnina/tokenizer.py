@@ -10,7 +10,7 @@ that gives SentencePiece's own ids. A folder of ours holds
     chat_template.jinja     the prompts
 
 and a folder of the published layout only ``tokenizer.json`` and ``added_tokens.json``. How ours is made:
-``omnina/tokenizer_training.py``.
+``omnina/vocabulary/training.py``.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pro
 from transformers import PreTrainedTokenizerFast
 
 from omnina.errors import UserError
+from omnina.files.json_file import read_object
 from omnina.prompt import chat_template
 from omnina.special_tokens import BOS_ID, BOS_TOKEN, EOS_ID, EOS_TOKEN, PAD_TOKEN, UNK_ID, UNK_TOKEN
 
@@ -88,7 +89,9 @@ def to_fast_tokenizer(serialised_model: bytes) -> Tokenizer:
     """
     processor = SentencePieceProcessor(model_proto=serialised_model)
     vocabulary = {processor.id_to_piece(i): i for i in range(processor.get_piece_size())}
-    model = models.BPE(vocabulary, _merges(processor), unk_token=UNK_TOKEN, fuse_unk=True, byte_fallback=True)
+    model = models.BPE(
+        vocabulary, merges_of(processor), unk_token=UNK_TOKEN, fuse_unk=True, byte_fallback=True
+    )
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Replace(" ", SPACE)
     tokenizer.decoder = decoders.Sequence(
@@ -103,7 +106,7 @@ def to_fast_tokenizer(serialised_model: bytes) -> Tokenizer:
     return tokenizer
 
 
-def _merges(processor: SentencePieceProcessor) -> list[tuple[str, str]]:
+def merges_of(processor: SentencePieceProcessor) -> list[tuple[str, str]]:
     """Every pair of pieces that makes a piece, in the order in which SentencePiece learned them.
 
     Ordinary pieces only: with "<" and "s>" among them, text must not merge to the token BOS.
@@ -131,20 +134,25 @@ def _read_backend(folder: Path) -> Tokenizer:
         raise UserError(
             f"{folder}: {missing}. Train a tokenizer first:\n    {TRAIN_COMMAND.format(folder=folder)}"
         )
-    definition = _read_json(path)
+    definition = read_object(path)
     try:
         kind = definition["model"]["type"]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not a fast tokenizer's file; copy it again, or train one.") from error
     if kind != "BPE":
         raise UserError(f"{path}: a {kind} tokenizer; OmniNA's are BPE.")
-    return Tokenizer.from_file(str(path))
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise UserError(f"{path}: not a whole tokenizer ({error}); copy it again, or train one.") from error
 
 
 def _add_published_tokens(backend: Tokenizer, folder: Path) -> None:
     """What stands in added_tokens.json only becomes known to the tokenizer, in the order of the ids."""
     path = folder / "added_tokens.json"
-    added = _read_json(path) if path.is_file() else {}
+    added = read_object(path) if path.is_file() else {}
+    if not all(isinstance(number, int) for number in added.values()):
+        raise UserError(f"{path}: a token's id is no number; copy the file again.")
     for name, number in sorted(added.items(), key=lambda item: item[1]):
         backend.add_special_tokens([_special(name)])
         found = backend.token_to_id(name)
@@ -176,7 +184,7 @@ def _configuration(tokenizer: PreTrainedTokenizerFast) -> dict:
         "pad_token": PAD_TOKEN,
         "padding_side": "left",
         "clean_up_tokenization_spaces": False,
-        "add_prefix_space": _has_dummy_prefix(tokenizer.backend_tokenizer),  # for llama.cpp
+        "add_prefix_space": has_dummy_prefix(tokenizer.backend_tokenizer),  # for llama.cpp
         "added_tokens_decoder": {
             str(number): {"content": tokenizer.convert_ids_to_tokens(number), **flags}
             for number in special_ids
@@ -184,15 +192,9 @@ def _configuration(tokenizer: PreTrainedTokenizerFast) -> dict:
     }
 
 
-def _has_dummy_prefix(backend: Tokenizer) -> bool:
+def has_dummy_prefix(backend: Tokenizer) -> bool:
+    """Whether a space is put in front of every text before it is cut into pieces."""
     return backend.normalizer is not None and backend.normalizer.normalize_str("A") == f"{SPACE}A"
-
-
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # not JSON, or not even UTF-8
-        raise UserError(f"{path}: not JSON ({error}); copy the file again.") from error
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,29 +1,38 @@
 """transformers' Trainer on token-budget steps.
 
-The loop, optimizer, checkpoints and logging are transformers'. Ours are the batches (a plain DataLoader
-that starts at the right step by arithmetic), validation without logits, and the throughput in tokens and
-bases.
+The loop, optimizer, what a checkpoint holds and logging are transformers'. Ours are the batches (a
+plain DataLoader that starts at the right step by arithmetic), validation without logits, the throughput, and
+that a checkpoint is whole or not there.
 """
 
 import time
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerFast, Trainer, TrainerCallback, TrainerState
+from transformers import PreTrainedTokenizerFast, TrainerCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_callback import ExportableState
 
 from omnina.answer_validation import AnswerValidation
+from omnina.checkpoints.choice import checkpoint_fault, checkpoint_step
+from omnina.checkpoints.portable import PortableCheckpoints
+from omnina.checkpoints.writing import prune_checkpoints, write_checkpoint
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, save_questions
+from omnina.loading import PREFETCH, TimedLoader
 from omnina.packing import FlatCollator, StepPlan, StepSampler
+from omnina.preemption import Preempted, Preemption
+from omnina.ranks import any_rank, by_main
+from omnina.sharding import gathered_once, set_up_sharding
+from omnina.throughput import Throughput
 from omnina.tokenizer import save_tokenizer
 from omnina.validation import Validation
 
 
-class OmniNATrainer(Trainer):
+class OmniNATrainer(PortableCheckpoints):
     """transformers' Trainer on steps of a set number of tokens.
 
     Args:
@@ -34,6 +43,7 @@ class OmniNATrainer(Trainer):
         tokenizer, questions: saved with every checkpoint.
         answers: answers the validation rows too, in fine-tuning.
         first_step: step at which the data goes on.
+        preemption: a signal noted there ends the run with a checkpoint.
         options: the Trainer's own arguments (``model``, ``args``, ``train_dataset``, ...).
     """
 
@@ -46,16 +56,24 @@ class OmniNATrainer(Trainer):
         validation: Validation,
         tokenizer: PreTrainedTokenizerFast,
         first_step: int,
+        preemption: Preemption,
         questions: Questions | None = None,
         answers: AnswerValidation | None = None,
         **options,
     ) -> None:
-        self.plan, self.bases = plan, bases
+        self.plan = plan
         self.validation, self.tokenizer = validation, tokenizer
         self.first_step, self.questions, self.answers = first_step, questions, answers
-        self._clock = _Clock(first_step)
+        self.preemption, self.stop_agreed = preemption, False
         super().__init__(data_collator=collator, **options)
+        set_up_sharding(self.accelerator, self.args.bf16)
+        shape, passes = collator.fixed_shape, self.args.world_size * self.args.gradient_accumulation_steps
+        computed = shape.tokens * passes if shape else None
+        self.throughput = Throughput(plan, bases, self.model.config, first_step, computed)
         self.add_callback(_TrueEpoch(plan))
+        self.add_callback(_StepsOfSettings())
+        self.add_callback(_DropoutSeed())
+        self.add_callback(_AgreedStop(self))
 
     def get_train_dataloader(self) -> DataLoader:
         """Micro-batches of this process, from the first step on; not prepared, so never sharded again."""
@@ -66,20 +84,30 @@ class OmniNATrainer(Trainer):
             self.args.gradient_accumulation_steps,
             self.first_step,
         )
-        return DataLoader(
+        workers = self.args.dataloader_num_workers
+        self._loader = TimedLoader(
             self.train_dataset,
             batch_sampler=sampler,
             collate_fn=self.data_collator,
-            num_workers=self.args.dataloader_num_workers,
-            pin_memory=torch.cuda.is_available(),
+            num_workers=workers,
+            prefetch_factor=(self.args.dataloader_prefetch_factor or PREFETCH) if workers else None,
+            pin_memory=self.args.dataloader_pin_memory and self.args.device.type == "cuda",
         )
+        return self._loader
+
+    def _prepare_inputs(self, inputs: dict) -> dict:
+        """The batch on the device; from pinned memory it is copied while the device still computes."""
+        return {
+            name: value.to(self.args.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+            for name, value in inputs.items()
+        }
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval") -> dict[str, float]:
         """Validation losses over all processes, logged and returned; the arguments are the Trainer's."""
         began = time.perf_counter()
         model = self.model.eval()
         batches = self.validation.batches(self.args.world_size, self.args.process_index)
-        with self.compute_loss_context_manager():
+        with gathered_once(self.accelerator, model), self.compute_loss_context_manager():
             sums = self.validation.sums(model, batches, self.args.device)
             answered = self._answer_metrics(model)
         reduced = self.accelerator.reduce(sums, "sum")
@@ -88,14 +116,34 @@ class OmniNATrainer(Trainer):
         self._check_best_metric(metrics)
         self.log(dict(metrics))  # logging adds the epoch
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-        self._clock.pause(time.perf_counter() - began)
+        self.throughput.pause(time.perf_counter() - began)
         return metrics
+
+    def metrics_at_end(self) -> dict[str, float]:
+        """What ``evaluate`` measures of the weights that training left; from the log if it is there.
+
+        Only validations since ``first_step`` count: those of an earlier call may be of other rows.
+        """
+        best = self.state.best_model_checkpoint if self.args.load_best_model_at_end else None
+        # Not best_global_step: the best validation may have been at a step without a checkpoint.
+        step = checkpoint_step(Path(best)) if best else self.state.global_step
+        if step > self.first_step:
+            for entry in reversed(self.state.log_history):
+                if entry["step"] == step and "eval_loss" in entry:
+                    return {name: value for name, value in entry.items() if name.startswith("eval_")}
+        return self.evaluate()
+
+    def autocast_smart_context_manager(self, cache_enabled: bool | None = True) -> AbstractContextManager:
+        """Mixed precision of a forward pass: accelerate puts it around the model, but not with FSDP2."""
+        return self.accelerator.autocast()
 
     def load_end(self, checkpoint: Path) -> None:
         """The state and the weights that ``train`` would have left after the step of this checkpoint."""
         self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
         # Opens the logs; TensorBoard's would else go to the working directory.
         self.control = self.callback_handler.on_train_begin(self.args, self.state, self.control)
+        if self.is_fsdp_enabled:
+            self.prepare_sharded()
         if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
             self._load_best_model()
         else:
@@ -109,20 +157,66 @@ class OmniNATrainer(Trainer):
 
     def _check_best_metric(self, metrics: dict[str, float]) -> None:
         """UserError for a ``metric_for_best_model`` that validation does not measure."""
-        wanted = self.args.metric_for_best_model if self.args.load_best_model_at_end else None
+        wanted = self.args.metric_for_best_model
         if wanted and f"eval_{wanted.removeprefix('eval_')}" not in metrics:
             names = ", ".join(name.removeprefix("eval_") for name in metrics)
             raise UserError(f"metric_for_best_model: there is no '{wanted}'; there are: {names}.")
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add real tokens and bases per second since the last log."""
-        if "loss" in logs and self.state.global_step > self._clock.step:
-            steps = range(self._clock.step, self.state.global_step)
-            rows = np.concatenate([self.plan.rows(step) for step in steps])
-            seconds = self._clock.lap(self.state.global_step)
-            logs["tokens_per_second"] = round(int(self.plan.lengths[rows].sum()) / seconds, 1)
-            logs["bases_per_second"] = round(int(self.bases[rows].sum()) / seconds, 1)
+        """Add tokens and bases per second since the last log, and the share of time waiting for data."""
+        if "loss" in logs and self.state.global_step > self.throughput.step:
+            logs |= self.throughput.lap(self.state.global_step, self._loader.waited)
         super().log(logs, start_time)
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: None) -> None:
+        """Write it whole, then remove old ones; raises Preempted if the processes agreed to stop with it."""
+        self.store_flos()
+        folder = Path(self.args.output_dir)
+        path = folder / f"checkpoint-{self.state.global_step}"
+        self._name_best(path)
+        parts = [lambda aside: self.save_model(aside, _internal_call=True)]
+        if not self.args.save_only_model:
+            parts += [self._save_optimizer_and_scheduler, self._save_scaler, self._save_rng_state]
+        try:
+            write_checkpoint(path, [*parts, self._save_state])
+        except UserError:
+            self._close_logs()
+            raise
+        best = self.state.best_model_checkpoint
+        kept = {path} | ({Path(best)} if best else set())
+        by_main(lambda: prune_checkpoints(folder, self.args.save_total_limit, kept))
+        if self.stop_agreed:
+            self._close_logs()
+            raise Preempted(f"stopped as asked, with {path}; the same command goes on from there")
+
+    def _close_logs(self) -> None:
+        self.callback_handler.on_train_end(self.args, self.state, self.control)
+
+    def _name_best(self, written: Path) -> None:
+        """The best checkpoint's path in the state, as it will be when the one being written has its name."""
+        if self.state.best_global_step:
+            best = written.with_name(f"checkpoint-{self.state.best_global_step}")
+            if best == written or best.is_dir():
+                self.state.best_model_checkpoint = str(best)
+
+    def _save_state(self, folder: str) -> None:
+        if not self.args.should_save:
+            return
+        for part in [*self.callback_handler.callbacks, self.control]:
+            if isinstance(part, ExportableState):
+                name, states = type(part).__name__, self.state.stateful_callbacks
+                if isinstance(states[name], list):
+                    states[name].append(part.state())
+                else:
+                    states[name] = part.state()
+        self.state.save_to_json(str(Path(folder) / TRAINER_STATE_NAME))
+
+    def _load_best_model(self) -> None:
+        best = self.state.best_model_checkpoint
+        fault = by_main(lambda: checkpoint_fault(Path(best)))
+        if fault:
+            raise UserError(f"{best}, the best checkpoint of this run, was damaged since: {fault}.")
+        super()._load_best_model()
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
@@ -144,22 +238,32 @@ class _TrueEpoch(TrainerCallback):
         state.epoch = self.plan.epoch(state.global_step)
 
 
-@dataclass
-class _Clock:
-    """Seconds of training between two logs, validation left out."""
+class _StepsOfSettings(TrainerCallback):
+    """How often a run logs, validates and saves follows its settings; transformers keeps the checkpoint's."""
 
-    step: int
-    began: float = 0.0
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        state.compute_steps(args, state.max_steps)
 
-    def __post_init__(self) -> None:
-        self.began = time.perf_counter()
 
-    def pause(self, seconds: float) -> None:
-        """Leave out so many seconds."""
-        self.began += seconds
+class _DropoutSeed(TrainerCallback):
+    """Dropout's random numbers follow from the seed, the step and the process alone.
 
-    def lap(self, step: int) -> float:
-        """Seconds since the last lap, which ended before ``step``."""
-        now = time.perf_counter()
-        seconds, self.began, self.step = now - self.began, now, step
-        return max(seconds, 1e-9)
+    So a resumed step draws what the uninterrupted run drew, micro-batch after micro-batch, and no two
+    processes draw the same. With another number of processes, rows lie elsewhere and masks differ: the run
+    is then equal in distribution only. Nothing else draws from these generators; rows have their own.
+    """
+
+    def on_step_begin(self, args, state, control, **kwargs) -> None:
+        of_step = np.random.SeedSequence([args.seed, state.global_step, args.process_index])
+        torch.manual_seed(int(of_step.generate_state(1, np.uint64)[0]))
+
+
+class _AgreedStop(TrainerCallback):
+    """Asks all processes after every step whether one of them was told to stop; then they save together."""
+
+    def __init__(self, trainer: OmniNATrainer) -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        if any_rank(self.trainer.preemption.requested):
+            self.trainer.stop_agreed = control.should_save = True

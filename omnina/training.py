@@ -9,21 +9,31 @@ from typing import Protocol
 import numpy as np
 import torch
 import yaml
-from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers import TrainerCallback, TrainerState
+from transformers.trainer import TRAINER_STATE_NAME
 
 from omnina.answer_validation import AnswerValidation
-from omnina.config import RunSettings, TrainerSettings
+from omnina.checkpoints.choice import check_named_checkpoint, checkpoint_step, last_whole_checkpoint
+from omnina.checkpoints.writing import remove_partial, write_model
+from omnina.config import RunSettings
+from omnina.early_stopping import EarlyStopping, has_stopped
 from omnina.errors import UserError
+from omnina.files.output_links import refuse_links_out
+from omnina.fp8 import convert_layers
 from omnina.inference.label_set import label_sets_of
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FixedShape, FlatCollator
+from omnina.preemption import Preemption
 from omnina.prompt import PromptEncoder
+from omnina.ranks import by_main
 from omnina.results import finish
-from omnina.run_folder import RECORD_FILE, checkpoint_step, claim, is_finished, last_whole_checkpoint
-from omnina.shard_writer import REJECTED_FILE
+from omnina.run_folder import RECORD_FILE, claim, is_finished
+from omnina.sharding import gathered_state, is_sharded
+from omnina.shards.writer import REJECTED_FILE
 from omnina.stage import Stage, decisive_settings, new_or_saved_model
 from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.trainer import OmniNATrainer
+from omnina.trainer_settings import TrainerSettings
 from omnina.validation import Validation
 
 
@@ -46,35 +56,50 @@ def train(stage: Stage, adapters: Adapters | None = None) -> bool:
 
     Returns: False if the run was finished before.
     """
-    args, folder = stage.args, stage.folder
-    explicit = args.resume_from_checkpoint
-    if stage.is_main:
-        claim(folder, decisive_settings(stage), check=explicit is None)
-        _write_settings(stage)
-        _copy_rejected(stage)
-    checkpoint = Path(explicit) if explicit else last_whole_checkpoint(folder)
-    if explicit is None and is_finished(folder):
-        print(f"{folder}: this run is finished; see {folder}/run.json.")
+    args = stage.args
+    finished, checkpoint = by_main(lambda: _open_folder(stage))
+    if finished:
         return False
     first_step = checkpoint_step(checkpoint) if checkpoint else 0
-    if checkpoint and stage.is_main:
-        print(f"Going on from {checkpoint} (step {first_step} of {args.max_steps}).")
-    if stage.is_main:
-        (folder / RECORD_FILE).unlink(missing_ok=True)  # of an earlier end, if the run goes on from there
+    args.eval_on_start &= checkpoint is None  # one more figure than the uninterrupted run has
     trainer = make_trainer(stage, adapters, first_step)
     began = time.perf_counter()
-    if first_step < args.max_steps:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    else:  # killed after the last step: one more would follow
+    if checkpoint and _is_last(checkpoint, stage):  # killed after the last step: one more would follow
         trainer.load_end(checkpoint)
+    else:
+        with trainer.preemption.noted():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.perf_counter() - began
-    metrics = trainer.evaluate()
+    metrics = trainer.metrics_at_end()
     if adapters:
-        trainer.model = adapters.merged(trainer.model)
-    trainer.save_model()
+        trainer.model = adapters.merged(_whole_model(stage, trainer, adapters))
+    write_model(stage.folder, trainer.save_model)
     if stage.is_main:
         finish(stage, trainer, metrics, seconds)
     return True
+
+
+def _open_folder(stage: Stage) -> tuple[bool, Path | None]:
+    """Claim the run's folder: whether it is finished, and the checkpoint that it goes on from, if any."""
+    args, folder = stage.args, stage.folder
+    explicit, needs_best = args.resume_from_checkpoint, args.load_best_model_at_end
+    refuse_links_out(folder)
+    remove_partial(folder)
+    claim(folder, decisive_settings(stage), check=explicit is None)
+    _write_settings(stage)
+    _copy_rejected(stage)
+    if explicit is None and is_finished(folder):
+        print(f"{folder}: this run is finished; see {folder}/run.json.")
+        return True, None
+    if explicit:
+        checkpoint = Path(explicit)
+        check_named_checkpoint(checkpoint, needs_best=needs_best)
+    else:
+        checkpoint = last_whole_checkpoint(folder, needs_best=needs_best)
+    if checkpoint:
+        print(f"Going on from {checkpoint} (step {checkpoint_step(checkpoint)} of {args.max_steps}).")
+    (folder / RECORD_FILE).unlink(missing_ok=True)  # of an earlier end, if the run goes on from there
+    return False, checkpoint
 
 
 def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> OmniNATrainer:
@@ -82,10 +107,14 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
     run, args, plan = stage.run, stage.args, stage.plan
     attention = _attention(run, args)
     model = new_or_saved_model(stage, attention)
+    if run.fp8:
+        convert_layers(model, run.fp8_scaling, args.device)
     if run.compile_layers:
         model.compile_layers()
     bins = args.world_size * args.gradient_accumulation_steps
-    shape = FixedShape.for_plan(plan, bins) if attention == "varlen" else None
+    shape = FixedShape.for_plan(plan, bins) if attention == "varlen" and run.compile_layers else None
+    # Validation's batches fit the same shape: another one would be another graph.
+    most_tokens = min(run.tokens_per_device, shape.tokens) if shape else run.tokens_per_device
     answers_only = stage.data_settings.questions
     collator = FlatCollator(run.max_length, answers_only, EOS_ID, shape)
     rows = _validation_rows(stage)
@@ -93,17 +122,29 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
         plan=plan,
         bases=stage.train.bases,
         collator=replace(collator, share_prefix=answers_only and attention == "per_document"),
-        validation=Validation(stage.validation, rows, collator, run.tokens_per_device),
+        validation=Validation(stage.validation, rows, collator, most_tokens),
         answers=_answer_validation(stage, rows),
         questions=stage.questions,
         tokenizer=stage.tokenizer,
         first_step=first_step,
+        preemption=Preemption(),
         model=adapters.applied(model) if adapters else model,
         args=args,
         train_dataset=stage.train,
         eval_dataset=stage.validation,
         callbacks=_callbacks(stage),
     )
+
+
+def _whole_model(stage: Stage, trainer: OmniNATrainer, adapters: Adapters) -> torch.nn.Module:
+    """The model with adapters on one device; only the main process's has the trained weights."""
+    if not is_sharded(trainer.model):
+        return trainer.model
+    state = gathered_state(trainer.model)
+    model = adapters.applied(new_or_saved_model(stage, "per_document"))
+    if stage.is_main:
+        model.load_state_dict(state)
+    return model
 
 
 def _answer_validation(stage: Stage, rows: np.ndarray) -> AnswerValidation | None:
@@ -119,8 +160,21 @@ def _answer_validation(stage: Stage, rows: np.ndarray) -> AnswerValidation | Non
 
 
 def _callbacks(stage: Stage) -> list[TrainerCallback]:
-    patience = getattr(stage.run, "early_stopping_patience", None)
-    return [] if patience is None else [EarlyStoppingCallback(patience)]
+    patience = _patience(stage)
+    return [] if patience is None else [EarlyStopping(patience)]
+
+
+def _patience(stage: Stage) -> int | None:
+    """Validations until early stopping; None without it, as in pretraining."""
+    return getattr(stage.run, "early_stopping_patience", None)
+
+
+def _is_last(checkpoint: Path, stage: Stage) -> bool:
+    """Whether training ends with this checkpoint: by its number of steps, or stopped early."""
+    state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    patience = _patience(stage)
+    stopped = patience is not None and has_stopped(state.log_history, stage.args, patience)
+    return stopped or state.global_step >= stage.args.max_steps
 
 
 def _attention(run: RunSettings, args: TrainerSettings) -> str:

@@ -1,6 +1,5 @@
 """Validation on packed batches: sums of losses, never logits, split by source and by kind of token."""
 
-import re
 from dataclasses import dataclass
 from math import ceil, log
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 
 from omnina.dataset import TokenizedData
+from omnina.metric_names import distinct_names
 from omnina.packing import FlatCollator, partition
 
 KINDS = ("prompt", "sequence", "annotation")
@@ -29,9 +29,8 @@ class LossSums:
         found = {"loss": self.nats.sum() / self.tokens.sum()}
         found |= _split(self.nats.sum(0), self.tokens.sum(0), self.bases.sum(), "")
         if 1 < len(self.sources) <= MOST_SOURCES:
-            for index, source in enumerate(self.sources):
-                prefix = f"{metric_name(source)}_"
-                found |= _split(self.nats[index], self.tokens[index], self.bases[index], prefix)
+            for index, name in enumerate(distinct_names(self.sources).values()):
+                found |= _split(self.nats[index], self.tokens[index], self.bases[index], f"{name}_")
         return {name: float(value) for name, value in found.items()}
 
 
@@ -84,11 +83,6 @@ class Validation:
         table = reduced.cpu().numpy()
         kinds = len(KINDS)
         return LossSums(self.data.sources, table[:, :kinds], table[:, kinds : 2 * kinds], table[:, -1])
-
-
-def metric_name(source: str) -> str:
-    """A source's or a question's name as part of a metric's: letters, digits and underscores."""
-    return re.sub(r"\W+", "_", source).strip("_")
 
 
 def token_kinds(row: dict) -> np.ndarray:

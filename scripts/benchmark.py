@@ -4,35 +4,33 @@
         --model_config configs/model/omnina-66m.yaml --dtype bf16 --json output/benchmark.json
     python scripts/benchmark.py finetune --input data/finetune_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
-    python scripts/benchmark.py loss
-    python scripts/benchmark.py tokenize --input data/pretrain_train_example.csv --tokenizer data/tokenizer
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
+    python scripts/benchmark.py tokenize --input data/pretrain_train_example.csv --tokenizer data/tokenizer
     python scripts/benchmark.py corpus --megabytes 100 1000 --json output/benchmark_corpus.json
+    python scripts/benchmark.py resume --input data/pretrain_val_example.csv --tokenizer data/tokenizer \\
+        --model_config configs/model/tiny.yaml --steps 10 100000
+    python scripts/benchmark.py loss
+    python scripts/benchmark.py memory --model_config configs/model/omnina-66m.yaml
+    python scripts/benchmark.py scaling --model_config configs/model/omnina-66m.yaml
 
-``train``, ``finetune``: a forward and backward pass against transformers' LlamaForCausalLM on padded rows.
-``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
-``tokenize``: a core's speed from a table to token ids, against SentencePiece called row by row.
+``train``, ``finetune``: a forward and backward pass against transformers' Llama, padded and packed.
 ``predict``: answers from the label set against generating them.
+``tokenize``: a core's speed from a table to token ids, against SentencePiece called row by row.
+``resume``: time from the start to the first step of a run that goes on at a small and at a large step.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
+``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
+``memory``: what a step's peak is made of, with and without computing activations again.
+``scaling``: time per token with documents per pass; cost and memory with rows of data; no baseline.
+``gpu``: the published sizes on one GPU; ``bash scripts/benchmark_gpu.sh`` runs it.
 """
 
 import argparse
-import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from omnina.benchmark import Work, markdown_table, measure_training, tokenizer_for
-from omnina.benchmark_corpus import FORMATS, corpus_table, measure_corpus
-from omnina.benchmark_loss import measure_loss_memory
-from omnina.benchmark_prediction import measure_prediction
-from omnina.benchmark_tokenisation import measure_tokenisation
-from omnina.chunking import parse_cell
-from omnina.command import run_command
-from omnina.errors import UserError
-from omnina.evaluation.evaluate import read_asked_rows
-from omnina.inference.answer import DTYPES, Answerer, Query
-from omnina.run_folder import hardware
-from omnina.table import expand_paths
+from omnina.benchmarks.corpus import FORMATS
+from omnina.benchmarks.figures import report, stamp
+from omnina.command import positive_number, run_command, whole_number
+from omnina.inference import DTYPE_NAMES
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,86 +40,86 @@ def parse_arguments() -> argparse.Namespace:
     )
     commands = parser.add_subparsers(dest="what", required=True)
     for name in ("train", "finetune"):
-        training = commands.add_parser(name, allow_abbrev=False)
-        training.add_argument("--input", required=True, help="table of rows")
-        training.add_argument("--model_config", required=True, help="YAML with the architecture")
-        training.add_argument("--dtype", choices=["bf16", "fp32"], default="bf16")
-        training.add_argument("--tokenizer", help="its folder; trained on the input if unset")
-        training.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a pass")
-        training.add_argument("--batches", type=int, default=6, help="passes timed")
-    commands.add_parser("loss", allow_abbrev=False)
-    tokenize = commands.add_parser("tokenize", allow_abbrev=False)
-    tokenize.add_argument("--input", required=True, help="table with sequence and response")
-    tokenize.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.model")
-    tokenize.add_argument("--repeats", type=int, default=5, help="turns; the median counts")
-    predict = commands.add_parser("predict", allow_abbrev=False)
-    predict.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
-    predict.add_argument("--input", required=True, help="table with sequence, question, response")
-    predict.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of both sides")
-    predict.add_argument("--label_probabilities", action="store_true", help="ours: of every label")
-    predict.add_argument("--rows", type=int, default=128, help="rows answered, evenly from the table")
-    predict.add_argument("--batch_rows", type=int, nargs="+", default=[8], help="rows of a batch")
-    corpus = commands.add_parser("corpus", allow_abbrev=False)
-    corpus.add_argument("--megabytes", type=int, nargs="+", default=[100, 1000], help="sizes of the files")
-    corpus.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS, help="of the files")
-    corpus.add_argument("--scratch", type=Path, help="folder for files and tables, four times the largest")
+        _add_training(commands.add_parser(name, allow_abbrev=False))
+    _add_data(commands)
+    _add_growth(commands)
+    gpu = commands.add_parser("gpu", allow_abbrev=False)
+    gpu.add_argument("--tiny", action="store_true", help="a small model for a moment, on a CPU too")
+    gpu.add_argument(
+        "--limit_seconds", type=positive_number, default=480.0, help="after which nothing new is begun"
+    )
     for command in commands.choices.values():
         command.add_argument("--json", type=Path, help="also write the figures here")
     return parser.parse_args()
 
 
-def training_figures(arguments: argparse.Namespace) -> list[list[dict]]:
-    """Figures of forward and backward passes, for each number of rows a pass."""
-    expand_paths(arguments.input)
-    with TemporaryDirectory() as scratch:
-        tokenizer = arguments.tokenizer or tokenizer_for(
-            arguments.input, arguments.model_config, Path(scratch) / "tokenizer"
-        )
-        shared = (arguments.input, arguments.model_config, tokenizer, arguments.dtype)
-        questions = arguments.what == "finetune"
-        works = [Work(*shared, rows, arguments.batches, questions) for rows in arguments.batch_rows]
-        return [measure_training(work) for work in works]
+def _add_training(training: argparse.ArgumentParser) -> None:
+    training.add_argument("--input", required=True, help="table of rows")
+    training.add_argument("--model_config", required=True, help="YAML with the architecture")
+    training.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    training.add_argument("--tokenizer", help="its folder; trained on the input if unset")
+    training.add_argument("--batch_rows", type=whole_number(1), nargs="+", default=[8], help="rows of a pass")
+    training.add_argument("--batches", type=whole_number(1), default=6, help="passes timed")
 
 
-def prediction_figures(arguments: argparse.Namespace) -> list[list[dict]]:
-    """Figures of answering, for each number of rows a batch."""
-    answerer = Answerer(
-        arguments.checkpoint, dtype=DTYPES[arguments.dtype], all_labels=arguments.label_probabilities
+def _add_data(commands: argparse._SubParsersAction) -> None:
+    predict = commands.add_parser("predict", allow_abbrev=False)
+    predict.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
+    predict.add_argument("--input", required=True, help="table with sequence, question, response")
+    predict.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of both sides")
+    predict.add_argument("--label_probabilities", action="store_true", help="ours: of every label")
+    predict.add_argument("--rows", type=whole_number(1), default=128, help="rows answered, evenly from all")
+    predict.add_argument("--batch_rows", type=whole_number(1), nargs="+", default=[8], help="rows of a batch")
+    tokenize = commands.add_parser("tokenize", allow_abbrev=False)
+    tokenize.add_argument("--input", required=True, help="table with sequence and response")
+    tokenize.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.model")
+    tokenize.add_argument("--repeats", type=whole_number(1), default=5, help="turns; the median counts")
+    corpus = commands.add_parser("corpus", allow_abbrev=False)
+    corpus.add_argument(
+        "--megabytes", type=whole_number(1), nargs="+", default=[100, 1000], help="sizes of the files"
     )
-    rows = [row for row in read_asked_rows(arguments.input) if row.question in answerer.label_sets]
-    if not rows:
-        raise UserError(
-            f"{arguments.input}: no row asks a question that {arguments.checkpoint} has labels for."
-        )
-    chosen = rows[:: max(1, len(rows) // arguments.rows)][: arguments.rows]
-    queries = [Query(parse_cell(row.cell), row.question) for row in chosen]
-    name = f"{arguments.checkpoint.name}, {arguments.dtype}"
-    return [
-        measure_prediction(answerer, queries, size, f"{name}, {size} rows a batch")
-        for size in arguments.batch_rows
-    ]
+    corpus.add_argument(
+        "--formats",
+        nargs="+",
+        choices=FORMATS,
+        default=FORMATS,
+        help="of the files; near: FASTA of near-duplicates",
+    )
+    corpus.add_argument("--scratch", type=Path, help="folder for files and tables, four times the largest")
+
+
+def _add_growth(commands: argparse._SubParsersAction) -> None:
+    commands.add_parser("loss", allow_abbrev=False)
+    memory = commands.add_parser("memory", allow_abbrev=False)
+    memory.add_argument("--model_config", nargs="+", required=True, help="YAMLs with architectures")
+    memory.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    memory.add_argument("--batch_rows", type=whole_number(1), default=8, help="rows of a pass")
+    resume = commands.add_parser("resume", allow_abbrev=False)
+    resume.add_argument("--input", required=True, help="table with sequence and response")
+    resume.add_argument("--tokenizer", required=True, help="its folder")
+    resume.add_argument("--model_config", required=True, help="YAML with the architecture")
+    resume.add_argument("--steps", type=whole_number(1), nargs="+", default=[10, 100_000], help="to go on at")
+    resume.add_argument("--repeats", type=whole_number(1), default=3, help="runs at each; the median counts")
+    scaling = commands.add_parser("scaling", allow_abbrev=False)
+    scaling.add_argument("--model_config", required=True, help="YAML with the architecture")
+    scaling.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    scaling.add_argument("--pass_tokens", type=whole_number(64), default=2048, help="of each pass")
+    scaling.add_argument("--turns", type=whole_number(1), default=5, help="turns; the median counts")
+    scaling.add_argument(
+        "--rows",
+        type=whole_number(1000),
+        nargs="+",
+        default=[10_000, 100_000, 1_000_000, 10_000_000],
+        help="sizes of the data",
+    )
 
 
 def main() -> None:
     """Measure, print the tables, write the figures."""
     arguments = parse_arguments()
-    if arguments.what == "predict":
-        tables = prediction_figures(arguments)
-    elif arguments.what == "loss":
-        tables = [measure_loss_memory()]
-    elif arguments.what == "tokenize":
-        tables = [measure_tokenisation(arguments.input, arguments.tokenizer, arguments.repeats)]
-    elif arguments.what == "corpus":
-        tables = [measure_corpus(sorted(arguments.megabytes), arguments.formats, arguments.scratch)]
-    else:
-        tables = training_figures(arguments)
-    print(hardware())
-    for rows in tables:
-        print(f"\n{corpus_table(rows) if arguments.what == 'corpus' else markdown_table(rows)}")
-    if arguments.json:
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        flat = [row for rows in tables for row in rows]
-        arguments.json.write_text(json.dumps(flat, indent=2) + "\n", encoding="utf-8")
+    from omnina.benchmarks.commands import measured  # seconds to import: not for --help
+
+    print(report(measured(arguments), stamp(), arguments.json))
 
 
 if __name__ == "__main__":

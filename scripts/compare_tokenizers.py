@@ -14,8 +14,7 @@ import sys
 from pathlib import Path
 
 from omnina.command import check_report_folder, run_command
-from omnina.tokenizer_comparison import SUBSTITUTIONS, compare_tokenizers
-from omnina.tokenizer_comparison_report import write_comparison
+from omnina.vocabulary.comparison import SUBSTITUTIONS, compare_tokenizers
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -40,6 +39,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Compare and print the page."""
     arguments = parse_arguments()
+    from omnina.vocabulary.comparison_report import write_comparison  # and with it matplotlib
+
     check_report_folder(arguments.output, overwrite=arguments.overwrite)
     comparisons, rows = compare_tokenizers(
         arguments.tokenizers,

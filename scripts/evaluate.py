@@ -9,10 +9,7 @@ import argparse
 from pathlib import Path
 
 from omnina.command import run_command, whole_number
-from omnina.evaluation.evaluate import check_folder, read_asked_rows
-from omnina.evaluation.run import EVALUATION_FOLDER, evaluate_checkpoint
-from omnina.inference.answer import TOKENS_PER_BATCH, Answerer
-from omnina.yaml_file import read_yaml
+from omnina.inference import TOKENS_PER_BATCH
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -23,7 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, default=Path("output/finetune"), help="fine-tuned model")
     parser.add_argument("--input", nargs="+", required=True, help="tables with sequence, question, response")
     parser.add_argument("--output", type=Path, help="folder for the figures; CHECKPOINT/evaluation")
-    parser.add_argument("--train_files", nargs="+", help="rows for the baselines; those the run trained on")
+    parser.add_argument("--train_files", nargs="+", help="rows for the baselines; those of the run")
     parser.add_argument(
         "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
     )
@@ -33,22 +30,26 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def training_tables(checkpoint: Path) -> list[str]:
-    """The tables that a run of ours trained on; none if the folder does not say."""
-    path = checkpoint / "config.yaml"
-    return read_yaml(path).get("train_files", []) if path.is_file() else []
-
-
 def main() -> None:
     """Evaluate and print the table."""
     arguments = parse_arguments()
+    # Seconds to import: not for --help, nor for a mistake on the command line.
+    from omnina.evaluation.asked_rows import read_asked_rows
+    from omnina.evaluation.files import check_folder
+    from omnina.evaluation.run import EVALUATION_FOLDER, evaluate_checkpoint
+    from omnina.evaluation.training_tables import training_tables
+    from omnina.inference.answer import Answerer
+
     rows = read_asked_rows(arguments.input, arguments.bad_rows)
-    tables = arguments.train_files or training_tables(arguments.checkpoint)
+    tables, note = (
+        (arguments.train_files, "") if arguments.train_files else training_tables(arguments.checkpoint)
+    )
     train_rows = read_asked_rows(tables, arguments.bad_rows) if tables else []
     output = arguments.output or arguments.checkpoint / EVALUATION_FOLDER
     check_folder(output)
     answerer = Answerer(arguments.checkpoint, tokens_per_batch=arguments.tokens_per_batch)
-    print(evaluate_checkpoint(answerer, rows, train_rows, output, arguments.bad_rows))
+    notes = [note] if note else []
+    print(evaluate_checkpoint(answerer, rows, train_rows, output, arguments.bad_rows, notes))
     print(f"Figures and plots are in {output}.")
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts a stage under accelerate with the configuration for this machine; sourced by pretrain.sh and finetune.sh after
+# Starts a stage under accelerate (omnina/launch.py, which passes signals and the exit status through) with the
+# configuration for this machine; sourced by pretrain.sh and finetune.sh after
 # setup.sh.  launch MODULE DEFAULT.yaml [CONFIG.yaml] [--key value ...]
 set -euo pipefail
 
@@ -43,13 +44,13 @@ launch() {
       return 1
     fi
     echo "Launching with $ACCELERATE_CONFIG."
-    exec "$PYTHON" -m accelerate.commands.launch --quiet --config_file "$ACCELERATE_CONFIG" -m "$module" "$run_config" "$@"
+    exec "$PYTHON" -m omnina.launch --config_file "$ACCELERATE_CONFIG" -m "$module" "$run_config" "$@"
   fi
   local config="configs/accelerate/cpu.yaml"
   if [ "$gpus" -eq 1 ]; then config="configs/accelerate/single_gpu.yaml"; fi
   if [ "$gpus" -gt 1 ]; then config="configs/accelerate/ddp.yaml"; processes="$gpus"; fi
   echo "Launching on $gpus GPU(s) with $config ($processes process(es))."
-  exec "$PYTHON" -m accelerate.commands.launch --quiet --config_file "$config" \
+  exec "$PYTHON" -m omnina.launch --config_file "$config" \
     --num_processes "$processes" --num_cpu_threads_per_process "$(cpu_threads "$processes")" -m "$module" "$run_config" "$@"
 }
 

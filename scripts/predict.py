@@ -12,10 +12,7 @@ import argparse
 from pathlib import Path
 
 from omnina.command import positive_number, run_command, share, whole_number
-from omnina.inference.answer import DTYPES, TOKENS_PER_BATCH, Answerer
-from omnina.inference.generation import Decoding
-from omnina.inference.prediction import PredictionOptions, PredictionPlan, Predictor
-from omnina.inference.queries import QueryFile
+from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -33,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--column_prefix", default="", help="before the names of the added columns")
     parser.add_argument("--min_probability", type=share, default=0.0, help="below it: no answer, and a note")
     parser.add_argument("--bad_rows", choices=["stop", "skip"], default="stop", help="skip: note and go on")
-    parser.add_argument("--dtype", choices=list(DTYPES), default="fp32", help="of weights and computation")
+    parser.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of weights and computation")
     parser.add_argument(
         "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
     )
@@ -50,6 +47,12 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Answer, and say how many rows got which note."""
     arguments = parse_arguments()
+    # Seconds to import: not for --help, nor for a mistake on the command line.
+    from omnina.inference.answer import DTYPES, Answerer
+    from omnina.inference.generation import Decoding
+    from omnina.inference.prediction import PredictionOptions, PredictionPlan, Predictor
+    from omnina.inference.queries import QueryFile
+
     options = PredictionOptions(
         arguments.question,
         arguments.label_probabilities,

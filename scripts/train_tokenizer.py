@@ -19,14 +19,14 @@ import sys
 from pathlib import Path
 
 from omnina.command import run_command
-from omnina.tokenizer_training import (
+from omnina.vocabulary.training import (
     MAX_MEMORY_GB,
     READ_FACTOR,
     Reading,
     check_output_folder,
     train_tokenizer,
 )
-from omnina.tokenizer_units import TRAIN_SPLIT
+from omnina.vocabulary.units import TRAIN_SPLIT
 
 
 def parse_arguments() -> argparse.Namespace:

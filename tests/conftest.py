@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from answering import make_world, settings
 from tables import random_dna, write_table
 from transformers import LlamaConfig
 
+from omnina import finetune
 from omnina.inference.questions import Question, Questions, save_questions
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FlatCollator
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer, save_tokenizer
-from omnina.tokenizer_training import train_tokenizer
+from omnina.vocabulary.training import train_tokenizer
 
 VOCABULARY = 97
 MAX_LENGTH = 64
@@ -95,3 +97,19 @@ def checkpoint(tmp_path_factory) -> Path:
     by_text = {text: Question(sorted(labels), 1.5) for text, labels in LABELS.items()}
     save_questions(Questions(by_text | {STORY: Question(None)}, QUESTION_MAX_LENGTH), folder / "model")
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """Tables with two questions, and a checkpoint to fine-tune."""
+    folder = tmp_path_factory.mktemp("world")
+    make_world(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(world, tmp_path_factory) -> Path:
+    """A fine-tuning run that came to its end."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    finetune.main(settings(world, folder))
+    return folder

@@ -8,9 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 KILLED = """
-import os, signal
+import importlib, os, signal
 from pathlib import Path
-from omnina.corpus import {module} as module
+module = importlib.import_module("omnina.{module}")
 from omnina.corpus.build import build_corpus
 from omnina.corpus.executors import ExecutorSettings
 calls = []
@@ -27,7 +27,7 @@ build_corpus(Path({config!r}), Path({records!r}), Path({output!r}), ExecutorSett
 def run_and_kill(
     config: Path, records: Path, output: Path, tasks: int, module: str, name: str, call: int
 ) -> None:
-    """Kill the run at the call of this number, from 1, of ``omnina.corpus.<module>.<name>``."""
+    """Kill the run at the call of this number, from 1, of ``omnina.<module>.<name>``."""
     paths = {"config": str(config), "records": str(records), "output": str(output)}
     code = KILLED.format(module=module, name=name, call=call, tasks=tasks, **paths)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -1,19 +1,28 @@
+import json
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
-from tables import random_dna
+from tables import random_dna, write_table
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from omnina import benchmark_loss
-from omnina.benchmark import Work, markdown_table, measure_training, padded_batch, training_flops
-from omnina.benchmark_prediction import measure_prediction
-from omnina.benchmark_tokenisation import measure_tokenisation
+from omnina.benchmarks import loss as benchmark_loss
+from omnina.benchmarks.figures import markdown_table, report
+from omnina.benchmarks.gpu import Plan, measure_gpu
+from omnina.benchmarks.memory import measure_memory
+from omnina.benchmarks.prediction import measure_prediction
+from omnina.benchmarks.scaling import DOCUMENTS, measure_documents, measure_rows
+from omnina.benchmarks.tokenisation import measure_tokenisation
+from omnina.benchmarks.training import measure_training
+from omnina.benchmarks.ways import OURS, PACKED, PADDED, Choices, available_baselines, make_way, padded_batch
+from omnina.benchmarks.work import Work, published_like_rows, tokenizer_for
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
+from omnina.flops import training_flops
 from omnina.inference.answer import Answerer, Query
+from omnina.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,17 +58,22 @@ def test_the_baselines_prompt_is_unsupervised_in_fine_tuning():
     ]
 
 
-def test_figures_of_a_small_model_are_complete(tmp_path):
-    values = {"vocab_size": 641, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+@pytest.fixture
+def model_config(tmp_path) -> str:
+    values = {"vocab_size": 641, "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
     values |= {"num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 2048}
-    config = tmp_path / "model.yaml"
-    config.write_text(yaml.safe_dump(values))
+    path = tmp_path / "model.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return str(path)
+
+
+def test_figures_of_a_small_model_are_complete(tmp_path, model_config):
     tokenizer = tmp_path / "tokenizer"
     tokenizer.mkdir()
     for name in ("tokenizer.json", "tokenizer.model"):
         (tokenizer / name).write_bytes((ROOT / "data" / "tokenizer" / name).read_bytes())
     table = str(ROOT / "data" / "pretrain_val_example.csv")
-    work = Work(table, str(config), str(tokenizer), "fp32", batch_rows=2, batches=2)
+    work = Work(table, model_config, str(tokenizer), "fp32", batch_rows=2, batches=2)
     rows = {row["metric"]: row for row in measure_training(work)}
     share = rows["real tokens, share of computed"]
     assert share["ours"] == 1
@@ -67,6 +81,86 @@ def test_figures_of_a_small_model_are_complete(tmp_path):
     assert all(row["ours"] > 0 and row["baseline"] > 0 for row in rows.values())
     assert set(rows["bases/s"]) == {"work", "metric", "ours", "baseline", "ratio"}
     assert markdown_table(list(rows.values())).count("\n|") == len(rows) + 2
+
+
+def test_all_ways_have_the_same_loss(small_config, small_model, rows):
+    """So all of them compute the same work: packed as well as padded."""
+    choices = Choices(small_config, torch.device("cpu"), half=False)
+    losses = []
+    for name in (OURS, *available_baselines(choices.device)):
+        way = make_way(name, choices)
+        way.model.load_state_dict(small_model.state_dict())
+        losses.append(way.model(**way.collate(rows)).loss.item())
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+    assert available_baselines(choices.device) == [PADDED, PACKED]
+
+
+def test_published_like_rows_are_padded_to_twice_their_tokens():
+    lengths = [len(row["input_ids"]) for row in published_like_rows(8000, 97, 2048)]
+    batches = [lengths[first : first + 8] for first in range(0, 8000, 8)]
+    assert sum(lengths) / sum(8 * max(batch) for batch in batches) == pytest.approx(0.45, abs=0.02)
+
+
+def test_the_parts_of_a_step_add_up_to_its_peak(model_config):
+    [table] = measure_memory([model_config], "fp32", rows=4)
+    figures = {row["metric"]: row for row in table}
+    parts = ("parameters", "gradients", "optimizer", "activations and temporaries")
+    for side in ("ours", "baseline"):
+        whole = figures["whole step, MiB"][side]
+        assert sum(figures[f"{part}, MiB"][side] for part in parts) == pytest.approx(whole, rel=0.01)
+    assert figures["parameters, MiB"]["ratio"] == 1
+    assert "whole step, activations computed again, MiB" in figures
+
+
+def test_growth_is_measured_for_every_size(model_config):
+    documents = measure_documents(model_config, "fp32", pass_tokens=130, turns=1)
+    assert len(documents) == 2 * len(DOCUMENTS) + 1
+    assert all(row["value"] > 0 for row in documents)
+    rows = measure_rows([1_000, 100_000])
+    assert {row["work"] for row in rows} == {"1,000 rows", "100,000 rows"}
+    assert len(rows) == 2 * 5
+
+
+@pytest.mark.parametrize("float8", [False, True], ids=["bf16", "with emulated float8"])
+def test_the_gpus_benchmark_runs_on_a_cpu_with_every_way(model_config, monkeypatch, float8):
+    if float8:
+        pytest.importorskip("torchao")
+    monkeypatch.setattr("omnina.benchmarks.gpu.can_multiply_float8", lambda device: float8)
+    monkeypatch.setattr("omnina.benchmarks.gpu.ROWS", 200)
+    plan = Plan((model_config,), fp8_from=64, tokens=1024, ceiling_size=64, seconds=0.0, fewest_tokens=256)
+    said = []
+    rows = measure_gpu(plan, said.append)
+    works = {row["work"] for row in rows}
+    expected = {"ceiling", "model", "model, ours", "model, padded Llama"}
+    assert works == expected | ({"model, ours, fp8"} if float8 else set())
+    assert all(row["value"] is not None for row in rows)
+    assert "our attention | per_document" in markdown_table(rows)
+    late = {row["work"]: row for row in measure_gpu(Plan(**vars(plan) | {"limit": 0.0}), said.append)}
+    assert late["model, ours"]["value"] is None
+
+
+def test_a_pass_is_made_smaller_until_it_fits(small_config, monkeypatch):
+    from omnina.benchmarks import gpu
+
+    tried = []
+
+    def short_of_memory(way, choices, tokens, seconds):
+        tried.append(tokens)
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(gpu, "_measure", short_of_memory)
+    choices = Choices(small_config, torch.device("cpu"), half=True)
+    assert gpu.measure_way(OURS, choices, Plan((), tokens=4096, fewest_tokens=1024)) is None
+    assert tried == [4096, 2048, 1024]
+
+
+def test_a_report_says_what_was_not_measured_and_where_it_was_made(tmp_path):
+    file = tmp_path / "new" / "figures.json"
+    rows = [{"work": "a", "metric": "b", "value": None}]
+    text = report([rows], {"date": "today"}, file)
+    assert "- date: today" in text
+    assert "| a | b | not measured |" in text
+    assert json.loads(file.read_text()) == {"made": {"date": "today"}, "figures": rows}
 
 
 def test_prediction_agrees_with_llama_whatever_the_batch(checkpoint):
@@ -97,3 +191,21 @@ def test_memory_of_the_loss_does_not_grow_with_the_vocabulary(monkeypatch):
     small, large = benchmark_loss.measure_loss_memory()
     assert large["ours"] < 1.2 * small["ours"]
     assert large["ours"] < large["baseline"] / 4
+
+
+def test_a_table_of_few_pieces_gets_a_smaller_tokenizer(tmp_path, capsys):
+    rows = [{"sequence": random_dna(60, seed), "response": "yes", "question": "Is it?"} for seed in range(40)]
+    table = write_table(tmp_path / "short.csv", rows)
+    config = tmp_path / "model.yaml"
+    config.write_text("vocab_size: 32001\n")
+    folder = tokenizer_for(str(table), str(config), tmp_path / "tokenizer")
+    assert 300 < len(load_tokenizer(Path(folder))) <= 16_001
+    assert "pieces, trained on" in capsys.readouterr().out
+
+
+def test_another_fault_of_a_table_is_no_reason_for_a_smaller_tokenizer(tmp_path):
+    table = tmp_path / "no.csv"
+    table.write_text("a,b\n1,2\n")
+    (tmp_path / "model.yaml").write_text("vocab_size: 32001\n")
+    with pytest.raises(UserError, match="sequence"):
+        tokenizer_for(str(table), str(tmp_path / "model.yaml"), tmp_path / "tokenizer")

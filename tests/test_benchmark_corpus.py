@@ -1,11 +1,14 @@
 import pytest
 
-from omnina.benchmark_records import write_fasta, write_genbank
+from omnina.benchmarks.figures import markdown_table
+from omnina.benchmarks.records import write_families, write_fasta, write_genbank
 from omnina.corpus.passage import Passage
 from omnina.corpus.readers import SourceSpec, read_source
 
 
-@pytest.mark.parametrize("name, write", [("r.fa", write_fasta), ("r.gb", write_genbank)])
+@pytest.mark.parametrize(
+    "name, write", [("r.fa", write_fasta), ("r.gb", write_genbank), ("r.fa", write_families)]
+)
 def test_generated_files_are_of_the_size_asked_for_and_every_record_is_sound(tmp_path, name, write):
     path = tmp_path / name
     bases = write(path, 1)
@@ -24,7 +27,7 @@ def test_the_same_size_is_the_same_file(tmp_path):
 
 def test_every_figure_of_a_small_benchmark_is_there(monkeypatch):
     pytest.importorskip("datatrove")
-    from omnina import benchmark_corpus
+    from omnina.benchmarks import corpus as benchmark_corpus
 
     monkeypatch.setattr(benchmark_corpus, "REPEATS", 1)
     rows = benchmark_corpus.measure_corpus([1, 4], ["FASTA"])
@@ -34,4 +37,4 @@ def test_every_figure_of_a_small_benchmark_is_there(monkeypatch):
     assert len(whole) >= 10
     assert all(row["value"] > 0 for row in whole)
     assert {row["work"] for row in rows} == {"FASTA", "FASTA, 1 MB", "FASTA, 4 MB", "FASTA, 1 to 4 MB"}
-    assert benchmark_corpus.corpus_table(rows).count("\n| FASTA") == len(rows)
+    assert markdown_table(rows).count("\n| FASTA") == len(rows)

@@ -1,16 +1,24 @@
+import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from accelerate.commands.config.config_args import load_config_from_file
 from transformers.utils import is_torch_bf16_gpu_available
 
-from omnina.config import FinetuneSettings, PretrainSettings, TrainerSettings, read_model_config
+from omnina.config import FinetuneSettings, PretrainSettings
 from omnina.config import parse_run as parse_any_run
 from omnina.errors import UserError
-from omnina.yaml_file import read_yaml
+from omnina.files.yaml_file import read_yaml
+from omnina.model import DecoderLayer
+from omnina.packing import accumulation_steps
+from omnina.trainer_settings import CHECKPOINTING_KEY, TrainerSettings
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = sorted((ROOT / "configs" / "pretrain").glob("*.yaml"))
+PUBLISHED = [path for path in SHIPPED if path.stem.startswith("omnina")]
+ACCELERATE = sorted((ROOT / "configs" / "accelerate").glob("*.yaml"))
 FINETUNE = sorted((ROOT / "configs" / "finetune").glob("*.yaml"))
 MINIMAL = {
     "train_files": "a.csv",
@@ -65,9 +73,39 @@ def test_label_sets_are_a_mapping_in_the_file_and_json_on_the_command_line(tmp_p
             parse_any_run([path, "--label_sets", wrong], FinetuneSettings)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in SHIPPED if path.stem.startswith("omnina")], ids=lambda path: path.name
-)
+STEP = re.compile(r"([\d,]+) tokens x (\d+) accumulation x (\d+) GPUs? = ([\d,]+) tokens")
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_the_arithmetic_of_a_step_in_the_header_is_right(path):
+    run, _ = parse_run([str(path), "--use_cpu", "true"])
+    told = [[int(number.replace(",", "")) for number in line] for line in STEP.findall(path.read_text())]
+    if path.stem == "omnina-1.7b":
+        assert {gpus for _, _, gpus, _ in told} == {1, 8, 64}
+    assert told
+    for tokens, accumulation, gpus, step in told:
+        assert accumulation == accumulation_steps(run.tokens_per_step, run.tokens_per_device, gpus)
+        assert tokens * accumulation * gpus == step == run.tokens_per_step
+        assert tokens <= run.tokens_per_device
+
+
+@pytest.mark.parametrize("path", ACCELERATE, ids=lambda path: path.name)
+def test_machines_are_described_without_saying_what_is_learned(path):
+    config = load_config_from_file(str(path))
+    assert config.mixed_precision == "no"  # the run's YAML says it
+    if path.stem == "fsdp":
+        assert config.fsdp_config["fsdp_transformer_layer_cls_to_wrap"] == DecoderLayer.__name__
+        assert not config.fsdp_config["fsdp_activation_checkpointing"]
+
+
+def test_activation_checkpointing_is_one_key_for_every_transformers(tmp_path):
+    _, training = parse_run([written(tmp_path, activation_checkpointing=True)])
+    assert training.activation_checkpointing and getattr(training, CHECKPOINTING_KEY)
+    with pytest.raises(UserError, match="set instead activation_checkpointing"):
+        parse_run([written(tmp_path, gradient_checkpointing=True)])
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
 def test_published_recipe(path):
     run, training = parse_run([str(path), "--use_cpu", "true"])
     assert run.tokens_per_step == 524_288
@@ -96,14 +134,34 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
         ({"tokens_per_step": "many"}, "'tokens_per_step': invalid int value"),
         ({"per_device_train_batch_size": 8}, "has no effect here; set instead tokens_per_device"),
         ({"warmup_ratio": 0.1}, "set instead warmup_steps"),
+        ({"model_name_or_path": "output/omnina-330m"}, "set instead checkpoint: a folder"),
         ({"tokens_per_device": 100}, "must be at least max_length"),
         ({"bad_rows": "ignore"}, "'bad_rows': invalid choice: 'ignore'"),
         ({"checkpoint": "there"}, "one of the two"),
+        ({"validation_documents": 0}, "validation_documents .0. must be at least 1"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
         parse_run([written(tmp_path, **changes)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lora_alpha": 3.0}, "lora_alpha has no effect without lora_rank"),
+        ({"early_stopping_patience": 0, "metric_for_best_model": "loss"}, "must be at least 1"),
+        ({"early_stopping_patience": 1}, "needs a metric to watch; set metric_for_best_model"),
+        (
+            {"early_stopping_patience": 1, "metric_for_best_model": "loss", "eval_strategy": "no"},
+            "needs validations; set eval_strategy",
+        ),
+    ],
+)
+def test_wrong_settings_of_fine_tuning_are_named(tmp_path, changes, message):
+    path = written(tmp_path, checkpoint="c", model_config=None, **changes)
+    with pytest.raises(UserError, match=message):
+        parse_any_run([path], FinetuneSettings)
 
 
 def test_unknown_flag_abbreviation_and_missing_key_are_refused(tmp_path):
@@ -127,22 +185,26 @@ def test_files_that_are_no_configuration_are_refused(tmp_path):
             read_yaml(path)
 
 
-def test_a_tokenizer_of_another_size_gives_the_command_that_trains_one():
-    model = str(ROOT / "configs" / "model" / "omnina-66m.yaml")
-    with pytest.raises(UserError, match=r"train_tokenizer.py.*--vocab_size 32000"):
-        read_model_config(model, 641, "data/tokenizer")
-    assert read_model_config(model, 32_001, "x").hidden_size == 512
-
-
-def test_unknown_architecture_key_is_refused(tmp_path):
-    path = tmp_path / "model.yaml"
-    path.write_text("hidden_sizes: 3\n")
-    with pytest.raises(UserError, match="Did you mean 'hidden_size'"):
-        read_model_config(str(path), 10, "x")
-
-
 def test_bf16_without_a_gpu_says_what_to_do(tmp_path):
     if is_torch_bf16_gpu_available():
         pytest.skip("this machine has such a GPU")
     with pytest.raises(UserError, match="--use_cpu true"):
         parse_run([written(tmp_path, bf16=True, use_cpu=False)])
+
+
+@pytest.mark.parametrize("instructions", [True, False])
+def test_auto_bf16_asks_the_processor(tmp_path, monkeypatch, instructions):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
+    _, training = parse_run([written(tmp_path, bf16="auto", use_cpu=True)])
+    assert training.bf16 is instructions
+
+
+def test_bf16_is_true_false_or_auto(tmp_path):
+    with pytest.raises(UserError, match="'maybe' is none of true, false and auto"):
+        parse_run([written(tmp_path, bf16="maybe")])
+
+
+@pytest.mark.parametrize(("key", "value"), [("push_to_hub", True), ("report_to", "all")])
+def test_nothing_is_sent_to_services_that_were_not_named(tmp_path, key, value):
+    with pytest.raises(UserError, match=f"{key}.*(sends nothing|name those)"):
+        parse_run([written(tmp_path, **{key: value})])

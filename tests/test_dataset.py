@@ -9,8 +9,8 @@ from omnina.chunking import SequenceRules
 from omnina.dataset import load_data
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
-from omnina.rows import DataSettings
-from omnina.shard_writer import REJECTED_FILE
+from omnina.shards.writer import REJECTED_FILE
+from omnina.tables.rows import DataSettings
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 from omnina.validation import ANNOTATION, PROMPT, SEQUENCE, token_kinds
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from tables import random_dna, write_table
 
-from omnina import shard_plan
 from omnina.chunking import SequenceRules
 from omnina.dataset import TokenizedData, load_data
-from omnina.file_lock import locked
-from omnina.local_copies import LOCK_FILE, UNFINISHED, LocalCopies
+from omnina.files.lock import locked
 from omnina.packing import StepPlan, StepSampler
-from omnina.rows import DataSettings
-from omnina.shard_writer import ROWS_FILE
+from omnina.shards import plan as shard_plan
+from omnina.shards.local_copies import LOCK_FILE, UNFINISHED, LocalCopies
+from omnina.shards.writer import ROWS_FILE
+from omnina.tables.rows import DataSettings
 
 TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer" / "tokenizer.json"
 SETTINGS = DataSettings(600, False, SequenceRules())
@@ -24,7 +24,7 @@ SETTINGS = DataSettings(600, False, SequenceRules())
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     monkeypatch.setattr(shard_plan, "SHARD_BYTES", 20_000)
-    monkeypatch.setattr("omnina.token_shards.OPEN_SHARDS", 2)
+    monkeypatch.setattr("omnina.shards.token_shards.OPEN_SHARDS", 2)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from torch.nn.attention import varlen
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from omnina import loss as loss_module
-from omnina.model import OmniNAForCausalLM, rotary_tables, rotate
+from omnina.model import OmniNAForCausalLM
 from omnina.packing import FixedShape, FlatCollator
+from omnina.rotary import rotary_tables, rotate
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "model"
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
@@ -104,8 +105,9 @@ def rows_behind_a_prefix(lengths: list[int]) -> list[dict]:
 @pytest.mark.parametrize("autocast", [False, True])
 def test_gradients_do_not_depend_on_the_chunk_size(small_model, rows, collator, monkeypatch, autocast):
     found = []
-    for logits in (2**24, 7 * small_model.config.vocab_size):
-        monkeypatch.setattr(loss_module, "CHUNK_LOGITS", logits)
+    for tokens in (2**18, 7):
+        monkeypatch.setattr(loss_module, "CHUNK_BYTES", tokens * 4 * small_model.config.vocab_size)
+        monkeypatch.setattr(loss_module, "CACHED_LOGITS", 3 * small_model.config.vocab_size)
         monkeypatch.setattr(loss_module, "FEW_LOGITS", 0)
         small_model.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
@@ -117,7 +119,7 @@ def test_gradients_do_not_depend_on_the_chunk_size(small_model, rows, collator, 
 
 def test_loss_does_not_depend_on_the_chunk_size(small_model, rows, collator, monkeypatch):
     whole = small_model(**collator(rows)).loss
-    monkeypatch.setattr(loss_module, "CHUNK_LOGITS", 7 * small_model.config.vocab_size)
+    monkeypatch.setattr(loss_module, "CHUNK_BYTES", 7 * 4 * small_model.config.vocab_size)
     monkeypatch.setattr(loss_module, "FEW_LOGITS", 0)
     torch.testing.assert_close(small_model(**collator(rows)).loss, whole)
 
@@ -166,16 +168,6 @@ def test_filler_changes_nothing(small_model, rows, collator):
     assert batch["input_ids"].shape == (1, 256)
     assert batch["cu_seq_lens_q"].shape == (129,)
     torch.testing.assert_close(small_model(**batch).loss, small_model(**collator(rows)).loss)
-
-
-def test_gradient_checkpointing_changes_no_gradient(small_model, rows, collator):
-    plain = copy.deepcopy(small_model)
-    plain(**collator(rows)).loss.backward()
-    small_model.gradient_checkpointing_enable()
-    small_model.train()
-    small_model(**collator(rows)).loss.backward()
-    for name, expected in gradients(plain).items():
-        assert torch.equal(gradients(small_model)[name], expected), name
 
 
 def test_dropout_is_of_training_alone_and_of_no_checkpoint(small_config, rows, collator, tmp_path):

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from omnina.chunking import parse_cell
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, PromptEncoder, Row
-from omnina.tokenizer_training import train_tokenizer
+from omnina.vocabulary.training import train_tokenizer
 
 BOS, EOS = 1, 2
 WORDS = ["yes", "no", "Actinobacteria", ": colons", " a space in front", "</s>", "Yes.", "ACGT"]

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnina import shard_plan
 from omnina.chunking import SequenceRules
 from omnina.dataset import SHARD_FOLDER, TokenizedData, load_data
 from omnina.errors import UserError
-from omnina.rows import DataSettings
-from omnina.shard_plan import table_parts
-from omnina.table import read_rows
+from omnina.shards import plan as shard_plan
+from omnina.shards.plan import table_parts
+from omnina.tables.rows import DataSettings
+from omnina.tables.table import read_rows
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer" / "tokenizer.json"
@@ -106,7 +106,8 @@ def test_where_shards_are_cut_changes_no_document_and_no_count(tables, tmp_path,
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from omnina import shard_building, shard_plan
+from omnina.shards import building as shard_building
+from omnina.shards import plan as shard_plan
 sys.path.insert(0, {tests!r})
 from test_shards import SHARD_BYTES, load
 shard_plan.SHARD_BYTES = SHARD_BYTES
@@ -138,7 +139,8 @@ def test_a_killed_build_goes_on_with_the_missing_shards_and_ends_in_the_same_byt
 def test_machines_on_one_folder_share_the_work(tables, tmp_path):
     """Two processes under two machine names build at once; every shard is written once."""
     program = (
-        "import sys, platform; from pathlib import Path; from omnina import shard_plan, shard_building;"
+        "import sys, platform; from pathlib import Path;"
+        "from omnina.shards import building as shard_building, plan as shard_plan;"
         f"sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_shards as t;"
         "shard_plan.SHARD_BYTES = t.SHARD_BYTES; platform.node = lambda: sys.argv[1];"
         "write = shard_building.ShardBuilder._write;"

@@ -10,7 +10,7 @@ from tables import random_dna
 from tokenizers import Tokenizer, models
 
 from omnina.chunking import parse_cell
-from omnina.substitutions import (
+from omnina.vocabulary.substitutions import (
     STRETCH,
     Substitution,
     SubstitutionSample,

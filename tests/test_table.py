@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from omnina.errors import UserError
-from omnina.table import expand_paths, read_rows
+from omnina.tables.table import expand_paths, read_rows
 
 ROWS = [(2, {"sequence": "ACGT", "response": "a gene"}), (3, {"sequence": "GG", "response": "b, c"})]
 TEXT = 'sequence,response\nACGT,a gene\nGG,"b, c"\n'
@@ -95,7 +95,7 @@ def test_broken_packings_are_named(tmp_path):
         rows(table(tmp_path, gzip.compress(TEXT.encode() * 100)[:-20], "cut.csv.gz"))
     with pytest.raises(UserError, match="not a whole gzip file"):
         rows(table(tmp_path, TEXT, "plain.csv.gz"))
-    with pytest.raises(UserError, match="not a Parquet file"):
+    with pytest.raises(UserError, match="not a whole Parquet file"):
         rows(table(tmp_path, TEXT, "plain.parquet"))
     with pytest.raises(UserError, match="unknown kind of table"):
         rows(table(tmp_path, TEXT, "rows.xlsx"))

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from omnina import table_digests
 from omnina.errors import UserError
-from omnina.table_digests import digested_tables
+from omnina.tables import digests as table_digests
+from omnina.tables.digests import digested_tables
 
 
 @pytest.fixture(autouse=True)

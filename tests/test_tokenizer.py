@@ -27,7 +27,7 @@ from omnina.tokenizer import (
     save_tokenizer,
     to_fast_tokenizer,
 )
-from omnina.tokenizer_training import train_tokenizer
+from omnina.vocabulary.training import train_tokenizer
 
 PIECES = 900
 SPECIAL_NAMES = (UNK_TOKEN, BOS_TOKEN, EOS_TOKEN, PAD_TOKEN)

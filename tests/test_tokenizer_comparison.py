@@ -13,9 +13,9 @@ from omnina.command import check_report_folder
 from omnina.errors import UserError
 from omnina.special_tokens import BOS_ID, BOS_TOKEN, EOS_TOKEN, PAD_TOKEN, UNK_TOKEN
 from omnina.tokenizer import SPACE
-from omnina.tokenizer_comparison import compare_tokenizers, moved_figures, piece_kind, row_figures
-from omnina.tokenizer_comparison_report import short_names, write_comparison
-from omnina.tokenizer_training import train_tokenizer
+from omnina.vocabulary.comparison import compare_tokenizers, moved_figures, piece_kind, row_figures
+from omnina.vocabulary.comparison_report import short_names, write_comparison
+from omnina.vocabulary.training import train_tokenizer
 
 ROWS = [
     {"sequence": "ACGT", "response": "ACG"},  # _A CG T | ACG

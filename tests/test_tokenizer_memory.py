@@ -8,9 +8,9 @@ import pytest
 from tables import random_dna, write_table
 
 from omnina.errors import UserError
-from omnina.sentencepiece_training import train_in_process
-from omnina.tokenizer_memory import needed_memory, plan_memory
-from omnina.tokenizer_training import Reading, train_tokenizer
+from omnina.vocabulary.memory import needed_memory, plan_memory
+from omnina.vocabulary.sentencepiece_training import train_in_process
+from omnina.vocabulary.training import Reading, train_tokenizer
 
 GIGABYTE, MEGABYTE = 10**9, 10**6
 
@@ -68,7 +68,7 @@ def test_a_cap_is_checked_before_anything_is_read(tmp_path):
 PEAK_OF_ALL = """
 import sys, threading, time
 import psutil
-from omnina.tokenizer_training import Reading, train_tokenizer
+from omnina.vocabulary.training import Reading, train_tokenizer
 from pathlib import Path
 
 def held(process):

@@ -86,7 +86,7 @@ def test_a_folder_without_tokenizer_names_the_command(tmp_path, name):
     ("file", "content", "message"),
     [
         ("tokenizer.json", '{"model"', "tokenizer.json: not JSON"),
-        ("tokenizer.json", "[]", "not a fast tokenizer's file"),
+        ("tokenizer.json", "[]", "tokenizer.json: expected names and values in braces"),
         ("tokenizer.json", '{"model": {"type": "Unigram"}}', "Unigram"),
         ("added_tokens.json", '{"[PAD]": 32000}', r"\[PAD\] should be 32000, but .* makes it 11"),
         ("added_tokens.json", "{}", r"\[PAD\] is in neither"),

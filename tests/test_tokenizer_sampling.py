@@ -10,9 +10,9 @@ import pytest
 from tables import random_dna, write_table
 
 from omnina.errors import UserError
-from omnina.tokenizer_sampling import WindowSample, language_budgets, sample_languages, sample_unit
-from omnina.tokenizer_units import choose_units, find_inputs, list_units
-from omnina.tokenizer_windows import DNA, ENGLISH, WINDOW_BYTES
+from omnina.vocabulary.sampling import WindowSample, language_budgets, sample_languages, sample_unit
+from omnina.vocabulary.units import choose_units, find_inputs, list_units
+from omnina.vocabulary.windows import DNA, ENGLISH, WINDOW_BYTES
 
 EVERYTHING = language_budgets(10_000_000, 0.5)
 

@@ -15,18 +15,18 @@ from tables import random_dna, write_table
 
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
-from omnina.sentencepiece_training import PRINTABLE, train_sentencepiece
 from omnina.tokenizer import load_tokenizer
-from omnina.tokenizer_sampling import language_budgets, sample_languages
-from omnina.tokenizer_training import (
+from omnina.vocabulary.sampling import language_budgets, sample_languages
+from omnina.vocabulary.sentencepiece_training import PRINTABLE, train_sentencepiece
+from omnina.vocabulary.training import (
     Reading,
     check_output_folder,
     repetitions,
     train_tokenizer,
     training_lines,
 )
-from omnina.tokenizer_units import find_inputs, list_units
-from omnina.tokenizer_windows import DNA, ENGLISH
+from omnina.vocabulary.units import find_inputs, list_units
+from omnina.vocabulary.windows import DNA, ENGLISH
 
 REPOSITORY = Path(__file__).parents[1]
 SENTENCEPIECE_LIMIT = 4192  # bytes; longer lines are dropped in silence

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import random_dna, write_table
 
-from omnina.tokenizer_windows import (
+from omnina.vocabulary.windows import (
     DNA,
     ENGLISH,
     WINDOW_BYTES,

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from omnina import pretrain
 from omnina.errors import UserError
-from omnina.tokenizer_training import train_tokenizer
+from omnina.vocabulary.training import train_tokenizer
 
 ROOT = Path(__file__).parents[1]
 EVAL_KEYS = {"loss", "sequence_loss", "annotation_loss", "bits_per_base"}
@@ -109,6 +109,9 @@ def test_a_run_leaves_a_plain_llama_with_its_prompt_and_record(finished):
 def test_the_record_holds_what_was_measured(finished):
     record = json.loads((finished / "run.json").read_text())
     assert record["steps"] == 8
+    assert record["mfu"] > 0
+    assert 0 <= record["while_training"]["data_wait_share"] < 1
+    assert record["while_training"].keys() == {"tokens_per_second", "bases_per_second", "data_wait_share"}
     counts = record["counts"]["train"]
     assert counts["rows"] == counts["used"] == 60
     end = record["validation_at_end"]
@@ -154,6 +157,13 @@ def test_a_checkpoint_can_be_named(finished, tables, tmp_path):
     assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(tmp_path / "named").items())
 
 
+def test_a_run_that_goes_on_saves_as_often_as_its_settings_say_now(tables, finished, tmp_path):
+    checkpoint = str(finished / "checkpoint-4")
+    pretrain.main(settings(tables, tmp_path / "often", resume_from_checkpoint=checkpoint, save_steps=2))
+    saved = {path.name for path in (tmp_path / "often").glob("checkpoint-*")}
+    assert saved == {"checkpoint-6", "checkpoint-8"}
+
+
 def test_accumulating_gives_the_weights_of_one_large_pass(tables, finished, tmp_path):
     folder = tmp_path / "one_pass"
     pretrain.main(settings(tables, folder, tokens_per_device=2048))
@@ -190,8 +200,8 @@ def test_two_processes_give_the_losses_of_one(tables, finished, tmp_path):
 def test_chat_template_gives_the_ids_that_training_used(tables, finished):
     from omnina.chunking import SequenceRules
     from omnina.dataset import load_data
-    from omnina.rows import DataSettings
-    from omnina.table import read_rows
+    from omnina.tables.rows import DataSettings
+    from omnina.tables.table import read_rows
 
     tokenizer = AutoTokenizer.from_pretrained(finished)
     data = load_data(

@@ -10,7 +10,8 @@ from omnina.corpus.lock import Lock
 from omnina.corpus.manifest import MANIFEST_FILE, read_manifest
 from omnina.corpus.progress import Progress
 from omnina.errors import UserError
-from omnina.yaml_file import read_yaml
+from omnina.files.output_links import refuse_links_out
+from omnina.files.yaml_file import read_yaml
 
 
 def build_corpus(
@@ -36,6 +37,8 @@ def build_corpus(
     """
     config = read_corpus_config(read_yaml(config_file), folder, forbid, str(config_file))
     executor.check_installed(dry_run=dry_run)
+    if not dry_run:
+        executor.prepare()
     # After the check: without datatrove these blocks cannot be imported.
     from omnina.corpus.pipeline import recorded_config, stages
 
@@ -46,6 +49,7 @@ def build_corpus(
     if dry_run:
         scripts = planned_scripts(blocks, executor, progress)
         return "\n".join((_plan(config, executor), *_in_order(scripts)))
+    refuse_links_out(progress.folder)
     with Lock(progress.own):
         progress.begin(recorded_config(config, executor.tasks))
         run_stages(blocks, executor, progress)

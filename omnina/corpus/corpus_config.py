@@ -44,7 +44,7 @@ from omnina.corpus.section import checked_mapping, texts, whole_number
 from omnina.corpus.split_config import TRAIN, SplitSettings, read_split
 from omnina.corpus.table_config import TABLE_KEYS, Table, Unit, read_table
 from omnina.errors import UserError
-from omnina.table import expand_paths
+from omnina.tables.table import expand_paths
 
 RUN_KEYS = ("split", "forbid", "seed", "range_bytes")
 RANGE_BYTES = 256 * 2**20

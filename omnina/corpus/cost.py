@@ -8,10 +8,14 @@ A rate stands once, in ``Rates``; each line of the table shows its formula with 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from omnina.corpus.clustering import BYTES_A_PASSAGE
+
 HOUR = 3600  # s
 KEY_BYTES = 24  # of a window, on disk between the two passes
 DUPLICATE_BYTES = 16  # of memory in the step between
 STEP_BYTES = 64 * (4 << 20)  # the keys that the step holds at a time
+LINK_BYTES = 4  # of a window, its parent among the clusters
+GROUP_BYTES = 28  # parent, place and name of its group
 TOKEN_BYTES = 2  # uint16
 
 
@@ -45,6 +49,8 @@ class Rates:
         keys, rows: bases a second of the first pass (read, cut, filter, digest) and of the second (read, cut,
             filter, leave out duplicates, split, write).
         choice: windows a second of the step between.
+        signatures: bases a second of the pass that near-duplicates take, bands sorted.
+        bands: windows a second whose bands are compared; clusters: those that are joined.
         bases_written: bases of the tables for each base of the records: last windows reach back.
         table_bytes: of Parquet, for each base of the records.
         tokens: bases a second from table to shards of token ids, from ``scripts/benchmark.py tokenize``.
@@ -55,6 +61,9 @@ class Rates:
     keys: float
     rows: float
     choice: float
+    signatures: float
+    bands: float
+    clusters: float
     bases_written: float
     table_bytes: float
     tokens: float = 6.7e6
@@ -63,7 +72,16 @@ class Rates:
 
 
 # One core of an AMD EPYC virtual machine, Python 3.11, pyarrow's zstd; see docs/corpus_cost.md.
-MEASURED = Rates(keys=97e6, rows=65e6, choice=3.2e6, bases_written=1.096, table_bytes=0.318)
+MEASURED = Rates(
+    keys=97e6,
+    rows=65e6,
+    choice=3.2e6,
+    signatures=13.7e6,
+    bands=34.1e3,
+    clusters=0.8e6,
+    bases_written=1.096,
+    table_bytes=0.318,
+)
 
 
 class Line(NamedTuple):
@@ -76,7 +94,7 @@ class Line(NamedTuple):
 
 def cost_table(corpus: Corpus, rates: Rates) -> str:
     """All lines as a Markdown table."""
-    lines = [*core_hours(corpus, rates), *storage(corpus, rates)]
+    lines = [*core_hours(corpus, rates), *storage(corpus, rates), *near_duplicates(corpus, rates)]
     header = "| what | formula | result |\n|---|---|---:|\n"
     return header + "".join(f"| {line.what} | {line.formula} | {line.result} |\n" for line in lines)
 
@@ -90,18 +108,10 @@ def core_hours(corpus: Corpus, rates: Rates) -> list[Line]:
         ("read again, split, write Parquet", corpus.bases, "bases", rates.rows),
         ("tokenise", written, "bases", rates.tokens),
     ]
-    lines = [
-        Line(
-            what,
-            f"{amount:.4g} {unit} / {rate:.3g} a second / 3,600",
-            f"{amount / rate / HOUR:.2f} core-hours",
-        )
-        for what, amount, unit, rate in steps
-    ]
     total = sum(amount / rate / HOUR for _, amount, _, rate in steps)
     cores = rates.cores_per_node
     return [
-        *lines,
+        *map(_hours, steps),
         Line("all of it", "sum", f"{total:.1f} core-hours"),
         Line(
             f"nodes of {cores} cores for one day",
@@ -140,3 +150,36 @@ def storage(corpus: Corpus, rates: Rates) -> list[Line]:
             f"{(STEP_BYTES + duplicates * DUPLICATE_BYTES) / 1e9:.1f} GB",
         ),
     ]
+
+
+def near_duplicates(corpus: Corpus, rates: Rates) -> list[Line]:
+    """What ``dedup.near``, or a split by cluster, takes on top: processor time, disk, memory."""
+    steps = [
+        ("near-duplicates: read, sign, sort bands", corpus.bases, "bases", rates.signatures),
+        ("near-duplicates: compare by bands", corpus.windows, "windows", rates.bands),
+        ("near-duplicates: join clusters", corpus.windows, "windows", rates.clusters),
+    ]
+    return [
+        *map(_hours, steps),
+        Line(
+            "near-duplicates: disk until the tables are there",
+            f"{corpus.windows:.3g} windows x {BYTES_A_PASSAGE:,}",
+            f"{corpus.windows * BYTES_A_PASSAGE / 1e12:.2f} TB",
+        ),
+        Line(
+            "near-duplicates: mapped by a task for bands",
+            f"{corpus.windows:.3g} windows x {LINK_BYTES}",
+            f"{corpus.windows * LINK_BYTES / 1e9:.1f} GB",
+        ),
+        Line(
+            "near-duplicates: mapped by the task that joins",
+            f"{corpus.windows:.3g} windows x {GROUP_BYTES}",
+            f"{corpus.windows * GROUP_BYTES / 1e9:.1f} GB",
+        ),
+    ]
+
+
+def _hours(step: tuple[str, float, str, float]) -> Line:
+    what, amount, unit, rate = step
+    hours = amount / rate / HOUR
+    return Line(what, f"{amount:.4g} {unit} / {rate:.3g} a second / 3,600", f"{hours:.2f} core-hours")

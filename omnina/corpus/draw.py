@@ -12,11 +12,11 @@ import numpy as np
 from omnina.corpus.choice import KEY, place_of
 from omnina.corpus.corpus_config import CorpusConfig
 from omnina.corpus.dedup.splits import SplitRule
-from omnina.corpus.durable import write_whole
 from omnina.corpus.notes import GROUP, NO_GROUP, ROW_PLACE, Noted, seeded_bits
 from omnina.corpus.progress import Progress
 from omnina.corpus.sample_config import Sample
 from omnina.corpus.split_config import TRAIN
+from omnina.files.durable import write_whole
 
 SIDE = np.dtype([*GROUP.descr, ("side", "<u4")])
 

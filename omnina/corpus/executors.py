@@ -5,8 +5,8 @@ Where several machines take part, output and input folders must be on a file sys
 
 import importlib.util
 import shutil
+import subprocess
 import sys
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from omnina.corpus.progress import Progress
 from omnina.corpus.section import choice, whole_number
+from omnina.corpus.slurm_jobs import check_no_job, job_name, noting
+from omnina.corpus.task_processes import prepare_processes
 from omnina.errors import UserError
 
 if TYPE_CHECKING:  # datatrove may be absent
@@ -54,6 +56,11 @@ class ExecutorSettings:
         if self.kind == "slurm" and not self.partition:
             raise UserError("--partition: Slurm needs one; 'sinfo' lists those of your cluster.")
 
+    def prepare(self) -> None:
+        """Begin what workers on this machine need before their first task, beside what the caller does."""
+        if self.kind == "local" and min(self.workers, self.tasks) > 1:
+            prepare_processes()
+
     def check_installed(self, *, dry_run: bool = False) -> None:
         """UserError for a package or program that this executor needs and that is not there."""
         for package in ("datatrove", "ray") if self.kind == "ray" else ("datatrove",):
@@ -72,27 +79,33 @@ class ExecutorSettings:
 def run_stages(
     stages: "dict[str, list[PipelineStep]]", settings: ExecutorSettings, progress: Progress
 ) -> None:
-    """Run what is missing, stage after stage; on Slurm, submit it, each stage after the one before."""
+    """Run what is missing, stage after stage; on Slurm, submit it, each stage after the one before.
+
+    Raises UserError if Slurm still has jobs for that folder.
+    """
+    if any(map(progress.missing, stages)):
+        check_no_job(progress)
     if settings.kind == "slurm":
-        for stage in stages:
-            progress.take_back_marks(stage)
-        slurm_executors(stages, settings, progress)[-1].run()
+        _submit(stages, settings, progress)
         return
     for stage, blocks in stages.items():
         if progress.missing(stage):
             progress.take_back_marks(stage)
-            _run(_executor(stage, blocks, settings, progress), settings)
+            _executor(stage, blocks, settings, progress).run()
         progress.check_complete(stage)
 
 
-def _run(executor: "PipelineExecutor", settings: ExecutorSettings) -> None:
-    if settings.kind == "ray" or min(settings.workers, executor.world_size) > 1:
-        executor.run()
-        return
-    # datatrove's own loop over one worker starts a manager process for each stage, a second or more.
-    for task in executor.get_incomplete_ranks():
-        quiet = 1  # as worker number 1 it logs to its file only; number 0 prints it all as well
-        deepcopy(executor)._run_for_rank(task, local_rank=quiet)
+def _submit(stages: "dict[str, list[PipelineStep]]", settings: ExecutorSettings, progress: Progress) -> None:
+    for stage in stages:
+        progress.take_back_marks(stage)
+    progress.jobs_file.unlink(missing_ok=True)  # none of them runs any more
+    try:
+        slurm_executors(stages, settings, progress)[-1].run()
+    except subprocess.CalledProcessError as error:
+        raise UserError(
+            f"--executor slurm: sbatch failed (status {error.returncode}), and says why above; "
+            f"jobs that it took before that are in {progress.jobs_file}."
+        ) from error
 
 
 def slurm_executors(
@@ -111,10 +124,11 @@ def slurm_executors(
             partition=settings.partition,
             cpus_per_task=settings.cpus_per_task,
             mem_per_cpu_gb=settings.memory_per_cpu,
-            job_name=f"corpus_{stage}",
+            job_name=job_name(stage),
             qos=None,
             venv_path=_activation(),
             depends=made[-1] if made else None,
+            job_id_retriever=noting(progress, stage),
             logging_dir=str(progress.logs(stage)),
         )
         made.append(executor)
@@ -128,8 +142,7 @@ def planned_scripts(
     scripts = {}
     with TemporaryDirectory() as aside:  # datatrove makes folders while it writes a script
         elsewhere = replace(progress, folder=Path(aside))
-        for executor in slurm_executors(stages, settings, elsewhere):
-            stage = executor.job_name.removeprefix("corpus_")
+        for stage, executor in zip(stages, slurm_executors(stages, settings, elsewhere), strict=True):
             if missing := len(progress.missing(stage)):
                 scripts[stage] = _script(executor, missing).replace(aside, str(progress.folder))
     return scripts

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from omnina.corpus.durable import publish
 from omnina.corpus.seeded_order import seeded_key
 from omnina.corpus.shards import Shard, ShardSettings, write_table
 from omnina.corpus.task_output import PARTS, split_name
+from omnina.files.durable import publish
 
 
 def order_of(seed: int, key: str, place: tuple[int, int, int]) -> str:

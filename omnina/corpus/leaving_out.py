@@ -7,16 +7,15 @@ import numpy as np
 from datatrove.pipeline.base import PipelineStep
 
 from omnina.corpus.candidate import Candidate
-from omnina.corpus.candidates import read_candidates, with_rows
-from omnina.corpus.choice import KEY, Choice, duplicates_of, key_runs, mapped
-from omnina.corpus.clustering import check_memory, clusters_of, near_duplicates_of
+from omnina.corpus.choice import DUPLICATE, Walk, duplicates_of, key_runs, mapped, place_of
+from omnina.corpus.clustering import check_disk
 from omnina.corpus.corpus_config import CorpusConfig
 from omnina.corpus.dedup.forbid import ForbiddenSequences
 from omnina.corpus.draw import draw_among
-from omnina.corpus.durable import write_arrays
 from omnina.corpus.notes import Notes
 from omnina.corpus.progress import CHOICE_STAGE, FORBID_STAGE, KEYS_STAGE, Progress
 from omnina.corpus.split_config import TRAIN
+from omnina.files.durable import write_arrays, write_whole
 
 Candidates = Iterable[Candidate]
 
@@ -39,7 +38,8 @@ class WriteKeys(PipelineStep):
         write_arrays(folder, ((f"{number:05d}", run) for number, run in runs))
 
     def _runs(self, data: Candidates) -> Iterator[np.ndarray]:
-        return key_runs(data, lambda unit: self.config.units[unit].table.name)
+        several = len(self.config.tables) > 1
+        return key_runs(data, lambda unit: self.config.units[unit].table.name if several else "")
 
     def _runs_and_notes(self, data: Candidates, rank: int) -> Iterator[np.ndarray]:
         """The notes are saved before the keys' folder is in its place, which says that both are there."""
@@ -58,46 +58,36 @@ class ChooseFirst(PipelineStep):
         self.config, self.progress = config, progress
 
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
-        """Write which passages are duplicates, and what the others stay together with."""
+        """Write which passages are duplicates."""
         self.progress.check_complete(KEYS_STAGE)
-        folders = map(self.progress.keys_folder, range(self.progress.tasks))
-        runs = [mapped(path) for folder in folders for path in sorted(folder.iterdir())]
+        runs = self.progress.key_runs()
         duplicates = duplicates_of(runs)
         if self.config.draws:
             draw_among(runs, duplicates, self.config, self.progress).save(self.progress.draw_file)
-        choice = Choice(duplicates, duplicates[:0], np.empty(0, KEY))
         if self.config.clusters:
-            check_memory(sum(map(len, runs)) - len(duplicates))
-            choice = self._choice_by_clusters(duplicates)
-        choice.save(self.progress.choice_folder)
+            check_disk(sum(map(len, runs)), self.progress.own)
+        write_whole(self.progress.duplicates_file, lambda stream: np.save(stream, duplicates))
         self.stat_update("duplicates", value=len(duplicates))
-
-    def _choice_by_clusters(self, duplicates: np.ndarray) -> Choice:
-        every = with_rows(read_candidates(self.config, range(len(self.config.units))), self.config)
-        clusters = clusters_of(every, duplicates)
-        near = near_duplicates_of(clusters.near) if self.config.near else duplicates[:0]
-        return Choice(duplicates, near, clusters.groups)
 
 
 class LeaveOutDuplicates(PipelineStep):
-    """Marks what the choice leaves out, and notes the group of what stays, if clusters decide it."""
+    """Marks all but the first of equal passages."""
 
     type, name = "dedup", "duplicates"
 
-    def __init__(self, config: CorpusConfig, progress: Progress) -> None:
+    def __init__(self, progress: Progress) -> None:
         super().__init__()
-        self.config, self.progress = config, progress
+        self.progress = progress
 
     def run(self, data: Candidates, rank: int = 0, world_size: int = 1) -> Iterator[Candidate]:
         """Give all candidates."""
         self.progress.check_complete(CHOICE_STAGE)
-        choice = Choice.load(self.progress.choice_folder)
+        places = mapped(self.progress.duplicates_file)
         for unit, candidates in groupby(data, key=lambda one: one.unit):
-            of_unit = choice.of_unit(unit)
+            duplicates = Walk(places, place_of(unit, 0))
             for one in candidates:
-                if one.kept:
-                    one.left_out = of_unit.reason(one.number)
-                    one.group = of_unit.group(one.number)
+                if one.kept and duplicates.index(place_of(one.unit, one.number)) is not None:
+                    one.left_out = DUPLICATE
                 yield one
 
 

@@ -1,14 +1,36 @@
-"""datatrove's executor on this machine, without a traceback for what the user can mend."""
+"""datatrove's executor on this machine, and no traceback for what the user can mend."""
+
+from copy import deepcopy
 
 from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.utils.logging import logger
 from datatrove.utils.stats import PipelineStats
 
+from omnina.corpus.task_processes import run_in_processes
 from omnina.errors import UserError
+
+QUIET = 1  # as worker number 1 a task logs to its file only; number 0 prints it all as well
 
 
 class LocalTasks(LocalPipelineExecutor):
     """A UserError goes to the task's log in one line and to the caller; only the command prints it."""
+
+    def run(self) -> None:
+        """Run the tasks that are not complete, and log each that ends; raises as ``run_in_processes`` does.
+
+        datatrove's own pool imports everything anew for every stage and worker, and waits forever for a
+        worker that the system killed for its memory.
+        """
+        tasks = self.get_incomplete_ranks()
+        several = self.workers > 1
+        ended = run_in_processes(self.run_task, tasks, self.workers) if several else map(self.run_task, tasks)
+        for number, task in enumerate(ended, 1):
+            logger.info(f"{self.logging_dir.path}: task {task} ended, {number} of {len(tasks)}")
+
+    def run_task(self, task: int) -> int:
+        """Run one task and return its number; with steps of its own, as they keep their statistics."""
+        deepcopy(self)._run_for_rank(task, QUIET)
+        return task
 
     def _run_for_rank(self, rank: int, local_rank: int = 0, node_rank: int = -1) -> PipelineStats:
         """Run a task; set here, and not when the executor is made, as workers are processes of their own."""

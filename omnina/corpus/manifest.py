@@ -6,17 +6,19 @@ that is one file has one shard.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from omnina.checkout import git_commit
-from omnina.corpus.durable import write_json
 from omnina.corpus.filters import Counts, counts_as_json, counts_from_json
 from omnina.corpus.joined import joined_tables
+from omnina.corpus.rejected_list import check_rejected
 from omnina.corpus.shards import SHARD_NAME, ShardSettings
 from omnina.corpus.task_output import PARTS, completed_task, json_values, task_file
 from omnina.errors import UserError
+from omnina.files.durable import write_json
+from omnina.files.json_file import read_object
+from omnina.files.listed import check_name
 
 MANIFEST_FILE = "manifest.json"
 _SUMMED = ("rows", "bases", "bytes")
@@ -39,7 +41,8 @@ def write_manifest(
         settings: of the tables that are one file each, by name.
 
     Raises UserError for tasks that are not complete or ran under another configuration, for shards that are
-    missing or not as long as their record says, and for shards of no task.
+    missing or not as long as their record says, for shards of no task, and if ``rejected.csv`` does not have
+    the lines that the tasks counted.
     """
     records = _complete_records(folder, tasks, config)
     shards = [shard for record in records for shard in record["shards"]]
@@ -50,6 +53,7 @@ def write_manifest(
     counts: dict[str, Counts] = {}
     for label, of_task in (pair for record in records for pair in counts_from_json(record).items()):
         counts[label] = counts.get(label, Counts()) + of_task
+    check_rejected(folder, counts.values(), "remove its task-*.json and run again")
     manifest = {
         "config": json_values(config),
         "tasks": tasks,
@@ -63,34 +67,57 @@ def write_manifest(
 
 
 def read_manifest(folder: Path) -> dict:
-    """The manifest of a complete run; UserError if a shard is missing or not as long as it was."""
-    manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    """The manifest of a complete run.
+
+    Raises UserError if a shard is missing or not as long as it was, or ``rejected.csv`` has other lines.
+    """
+    manifest = _read(folder)
     _check_lengths(folder, manifest["shards"])
+    counts = counts_from_json(manifest).values()
+    check_rejected(folder, counts, f"remove {MANIFEST_FILE} and run again")
     return manifest
 
 
 def damaged_shards(folder: Path, shards: Iterable[Mapping]) -> list[str]:
     """Names of those shards of a manifest that are missing or not the bytes that were written; reads all."""
-    return [shard["file"] for shard in shards if _sha256(folder / shard["file"]) != shard["sha256"]]
+    return [
+        shard["file"] for shard in shards if _sha256(check_name(folder, shard["file"])) != shard["sha256"]
+    ]
 
 
 def split_shards(folder: Path, split: str) -> dict[Path, str]:
     """Files of one split of a corpus and their sha256; their lengths are compared, their bytes are not read.
 
-    Raises UserError if the folder has no manifest or no such split, or if a file is missing or cut.
+    Raises UserError if the folder has no manifest or no such split, or if a file is missing, cut, or named
+    as one of another folder.
     """
     path = folder / MANIFEST_FILE
     if not path.is_file():
         raise UserError(
             f"{folder}: a folder without {MANIFEST_FILE}; name its files, for example '{folder}/*.parquet'."
         )
-    shards = json.loads(path.read_text(encoding="utf-8"))["shards"]
+    shards = _read(folder)["shards"]
     ours = [shard for shard in shards if shard["split"] == split]
     if not ours:
         known = ", ".join(sorted({shard["split"] for shard in shards}))
         raise UserError(f"{path}: there is no split '{split}'; there are: {known}.")
     _check_lengths(folder, ours)
     return {folder / shard["file"]: shard["sha256"] for shard in ours}
+
+
+def _read(folder: Path) -> dict:
+    """The manifest; UserError for one that is not whole."""
+    path = folder / MANIFEST_FILE
+    manifest = read_object(path)
+    try:
+        entries = [(shard["file"], shard["split"], shard["sha256"]) for shard in manifest["shards"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: not the manifest of a corpus ({error!r}); build the corpus again."
+        ) from error
+    if not all(isinstance(text, str) for entry in entries for text in entry):
+        raise UserError(f"{path}: a shard's name, split or sha256 is no text; build the corpus again.")
+    return manifest
 
 
 def _complete_records(folder: Path, tasks: int, config: Mapping) -> list[dict]:
@@ -106,10 +133,10 @@ def _complete_records(folder: Path, tasks: int, config: Mapping) -> list[dict]:
 
 def _check_lengths(folder: Path, shards: list[dict]) -> None:
     for shard in shards:
-        path = folder / shard["file"]
-        if not path.is_file() or path.stat().st_size != shard["bytes"]:
+        path = check_name(folder, shard["file"])
+        if not path.is_file() or path.stat().st_size != shard.get("bytes"):
             raise UserError(
-                f"{path}: not the {shard['bytes']} bytes that were written; "
+                f"{path}: not the {shard.get('bytes')} bytes that were written; "
                 f"remove {_record_of(path)} and run again."
             )
 

@@ -13,12 +13,12 @@ import numpy as np
 from omnina.corpus.candidate import Candidate
 from omnina.corpus.choice import place_of
 from omnina.corpus.corpus_config import CorpusConfig
-from omnina.corpus.durable import write_whole
 from omnina.corpus.passage import Passage
 from omnina.corpus.sample_config import Sample
 from omnina.corpus.seeded_order import seeded_key
 from omnina.corpus.shards import csv_bytes, row_cells
 from omnina.corpus.templates import Row
+from omnina.files.durable import write_whole
 
 # A group is its seeded key's first 128 bits: groups sorted by them stand in their seeded order.
 GROUP = np.dtype([("high", "<u8"), ("low", "<u8")])

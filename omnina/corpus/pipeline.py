@@ -1,12 +1,13 @@
 """The blocks of a corpus run, as datatrove's pipeline steps, and the stages that they make.
 
     keys      N tasks   read, filter, fill in templates -> a key for each passage
-    choice    1 task    all keys -> which passages are duplicates, clusters and draws if asked for
+    choice    1 task    all keys -> which passages are duplicates, and draws if asked for
+    signatures N tasks, bands up to N tasks, clusters 1 task: near-duplicates; only if they are asked for
     forbid    1 task    tables that training must stay away from -> an index; only if there are any
     rows      N tasks   read again, leave out duplicates, what is not drawn or is forbidden, write shards
     manifest  1 task    tables that are one file, sums, ``manifest.json`` and ``rejected.csv``
 
-Reading twice costs time and saves disk: no passage is ever kept between stages. Task t takes the units
+Reading again costs time and saves disk: no passage is ever kept between stages. Task t takes the units
 (record files, or parts of plain ones) t, t + N, t + 2N, ...; what a task writes depends on the configuration
 and N alone.
 """
@@ -20,10 +21,16 @@ from typing import BinaryIO
 
 from datatrove.pipeline.base import PipelineStep
 
+from omnina.corpus import rejected_list
 from omnina.corpus.candidate import Candidate
 from omnina.corpus.candidates import read_candidates, with_rows
+from omnina.corpus.cluster_stages import (
+    JoinClusters,
+    LeaveOutNearDuplicates,
+    LinkByBands,
+    WriteSignatures,
+)
 from omnina.corpus.corpus_config import CorpusConfig
-from omnina.corpus.durable import flush, write_whole
 from omnina.corpus.joined import order_of
 from omnina.corpus.leaving_out import (
     ChooseFirst,
@@ -36,19 +43,21 @@ from omnina.corpus.manifest import write_manifest
 from omnina.corpus.passage import Passage
 from omnina.corpus.placing import LeaveOutUndrawn, Split
 from omnina.corpus.progress import (
+    BANDS_STAGE,
     CHOICE_STAGE,
+    CLUSTERS_STAGE,
     FORBID_STAGE,
     KEYS_STAGE,
     MANIFEST_STAGE,
     ROWS_STAGE,
+    SIGNATURES_STAGE,
     Progress,
 )
 from omnina.corpus.reject import Reject
 from omnina.corpus.task_output import TaskOutput, split_name
+from omnina.files.durable import flush, write_whole
 
 PACKAGES = ("omnina", "biopython", "pyarrow", "datatrove")
-REJECTED_FILE = "rejected.csv"
-REJECTED_COLUMNS = ("file", "record", "line", "kind", "reason", "bases")
 
 Candidates = Iterable[Candidate]
 
@@ -56,6 +65,16 @@ Candidates = Iterable[Candidate]
 def stages(config: CorpusConfig, progress: Progress) -> dict[str, list[PipelineStep]]:
     """The blocks of each stage, stages in the order in which they run."""
     forbid = {FORBID_STAGE: [IndexForbidden(config, progress)]} if config.forbid else {}
+    clusters = {
+        SIGNATURES_STAGE: [
+            ReadRecords(config, progress, SIGNATURES_STAGE),
+            MakeRows(config),
+            LeaveOutDuplicates(progress),
+            WriteSignatures(config, progress),
+        ],
+        BANDS_STAGE: [LinkByBands(config, progress)],
+        CLUSTERS_STAGE: [JoinClusters(config, progress)],
+    }
     return {
         KEYS_STAGE: [
             ReadRecords(config, progress, KEYS_STAGE),
@@ -63,11 +82,13 @@ def stages(config: CorpusConfig, progress: Progress) -> dict[str, list[PipelineS
             WriteKeys(config, progress),
         ],
         CHOICE_STAGE: [ChooseFirst(config, progress)],
+        **(clusters if config.clusters else {}),
         **forbid,
         ROWS_STAGE: [
             ReadRecords(config, progress, ROWS_STAGE),
             MakeRows(config),
-            LeaveOutDuplicates(config, progress),
+            LeaveOutDuplicates(progress),
+            *([LeaveOutNearDuplicates(config, progress)] if config.clusters else []),
             Split(config, progress),
             LeaveOutUndrawn(config, progress),
             *([LeaveOutForbidden(progress)] if config.forbid else []),
@@ -140,7 +161,7 @@ class WriteRows(PipelineStep):
             for one in candidates:
                 if isinstance(one.item, Reject):
                     output.counts_of(self.config.units[unit].label).rejected[one.item.kind] += 1
-                    rejected.writerow(rejected_cells(one.item))
+                    rejected.writerow(rejected_list.cells(one.item))
                 else:
                     _count_and_write(one, one.item, self.config, output)
 
@@ -167,7 +188,7 @@ class WriteManifest(PipelineStep):
     def run(self, data: None = None, rank: int = 0, world_size: int = 1) -> None:
         """Join the lists of rejects in the order of the units, then write the manifest."""
         self.progress.check_complete(ROWS_STAGE)
-        write_whole(self.progress.folder / REJECTED_FILE, self._write_rejected)
+        write_whole(self.progress.folder / rejected_list.REJECTED_FILE, self._write_rejected)
         recorded = recorded_config(self.config, self.progress.tasks)
         tables, shares = self.config.tables, self.config.split.rule.shares
         splits = [split_name(table.name, side) for table in tables for side, share in shares.items() if share]
@@ -175,16 +196,10 @@ class WriteManifest(PipelineStep):
         write_manifest(self.progress.folder, self.progress.tasks, recorded, splits, files)
 
     def _write_rejected(self, stream: BinaryIO) -> None:
-        stream.write((",".join(REJECTED_COLUMNS) + "\n").encode())
+        stream.write(rejected_list.header())
         for unit in range(len(self.config.units)):
             with self.progress.rejected_file(unit).open("rb") as rejected:
                 copyfileobj(rejected, stream)
-
-
-def rejected_cells(reject: Reject) -> tuple:
-    """A line of ``rejected.csv``, by REJECTED_COLUMNS; the line is empty where lines are not counted."""
-    line = "" if reject.line is None else reject.line
-    return (reject.source_file, reject.record, line, reject.kind, reject.reason, reject.bases)
 
 
 def _count_and_write(

@@ -1,11 +1,13 @@
 """Where a corpus run keeps what it knows between its stages, and which tasks of a stage are complete.
 
-``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``lock.json`` while a run is going on, ``keys/``
-(a folder for each task of the first stage), ``choice/`` (which passages are duplicates), ``forbidden/``,
-``rejected/`` (a file for each unit) and ``logs/`` (datatrove's); where something is drawn, ``notes/`` (a file
-for each task of the first stage) and ``draw.npz``; where tables are one file, ``parts/`` (theirs). What
-stands there is whole, so its presence says that it is complete; datatrove's own completion marks are taken
-back where the file is missing.
+``OUTPUT/progress/`` holds ``run.json`` (the configuration), ``lock.json`` while a run is going on,
+``slurm_jobs.jsonl`` (the jobs that were submitted), ``keys/`` (a folder for each task of the first stage),
+``duplicates.npy`` (which passages are), ``forbidden/``, ``rejected/`` (a file for each unit) and ``logs/``
+(datatrove's); where something is drawn, ``notes/`` (a file for each task of the first stage) and
+``draw.npz``; where clusters are sought, ``signatures/`` (a folder for each task), ``links/`` (a file for each
+task of the stage of bands) and ``clusters/``; where tables are one file, ``parts/`` (theirs). What stands
+there is whole, so its presence says that it is complete; datatrove's own completion marks are taken back
+where the file is missing.
 """
 
 import json
@@ -13,13 +15,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from omnina.corpus.durable import write_json
+import numpy as np
+
+from omnina.corpus.choice import mapped
+from omnina.corpus.dedup.sketch import DEFAULT
 from omnina.corpus.manifest import MANIFEST_FILE
 from omnina.corpus.task_output import json_values, task_file
 from omnina.errors import UserError
+from omnina.files.durable import write_json
 
 KEYS_STAGE, CHOICE_STAGE, FORBID_STAGE = "keys", "choice", "forbid"
+SIGNATURES_STAGE, BANDS_STAGE, CLUSTERS_STAGE = "signatures", "bands", "clusters"
 ROWS_STAGE, MANIFEST_STAGE = "rows", "manifest"
+_READING = (KEYS_STAGE, SIGNATURES_STAGE, ROWS_STAGE)
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,14 @@ class Progress:
         return self.folder / "progress"
 
     @property
-    def choice_folder(self) -> Path:
-        """Which passages are duplicates, and what the others stay together with."""
-        return self.own / "choice"
+    def duplicates_file(self) -> Path:
+        """Places of the passages that are duplicates."""
+        return self.own / "duplicates.npy"
+
+    @property
+    def clusters_folder(self) -> Path:
+        """Which passages are near-duplicates, and what all stay together with."""
+        return self.own / "clusters"
 
     @property
     def forbidden_folder(self) -> Path:
@@ -47,6 +60,19 @@ class Progress:
     def keys_folder(self, task: int) -> Path:
         """Keys of the passages that a task read."""
         return self.own / "keys" / f"{task:05d}"
+
+    def key_runs(self) -> list[np.ndarray]:
+        """Ascending runs of the keys of all tasks, left on disk."""
+        folders = map(self.keys_folder, range(self.tasks))
+        return [mapped(path) for folder in folders for path in sorted(folder.iterdir())]
+
+    def signatures_folder(self, task: int) -> Path:
+        """Signatures of the passages that a task read, with what else clusters need of them."""
+        return self.own / "signatures" / f"{task:05d}"
+
+    def links_file(self, task: int) -> Path:
+        """Links between near-duplicates that a task found."""
+        return self.own / "links" / f"{task:05d}"
 
     def rejected_file(self, unit: int) -> Path:
         """Rejects of one unit."""
@@ -61,19 +87,29 @@ class Progress:
         """What was decided by all passages together."""
         return self.own / "draw.npz"
 
+    @property
+    def jobs_file(self) -> Path:
+        """The jobs that Slurm was given."""
+        return self.own / "slurm_jobs.jsonl"
+
     def logs(self, stage: str) -> Path:
         """datatrove's folder for a stage."""
         return self.own / "logs" / stage
 
     def tasks_of(self, stage: str) -> int:
         """How many tasks a stage has."""
-        return self.tasks if stage in (KEYS_STAGE, ROWS_STAGE) else 1
+        if stage == BANDS_STAGE:
+            return min(self.tasks, DEFAULT.bands)
+        return self.tasks if stage in _READING else 1
 
     def result(self, stage: str, task: int) -> Path:
         """The file or folder whose presence says that a task of a stage is complete."""
         return {
             KEYS_STAGE: self.keys_folder(task),
-            CHOICE_STAGE: self.choice_folder,
+            CHOICE_STAGE: self.duplicates_file,
+            SIGNATURES_STAGE: self.signatures_folder(task),
+            BANDS_STAGE: self.links_file(task),
+            CLUSTERS_STAGE: self.clusters_folder,
             FORBID_STAGE: self.forbidden_folder,
             ROWS_STAGE: task_file(self.folder, task),
             MANIFEST_STAGE: self.folder / MANIFEST_FILE,
@@ -88,7 +124,7 @@ class Progress:
 
         A run has its lock by then, so that the folder can be written to.
         """
-        for name in ("keys", "notes", "rejected", "logs"):
+        for name in ("keys", "notes", "signatures", "links", "rejected", "logs"):
             (self.own / name).mkdir(parents=True, exist_ok=True)
         _check_same(self.own / "run.json", config)
 

@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from omnina.corpus.durable import publish, write_json
 from omnina.corpus.filters import Counts, counts_as_json
 from omnina.corpus.passage import Passage
 from omnina.corpus.shards import SHARD_NAME, ShardSettings, SplitWriter
 from omnina.errors import UserError
+from omnina.files.durable import publish, write_json
 
 PARTS = Path("progress") / "parts"
 

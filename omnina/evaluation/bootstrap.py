@@ -1,27 +1,60 @@
-"""95 % intervals of the metrics by resampling rows (Efron, 1979), all resamples computed at once.
+"""95 % intervals of the metrics by resampling rows (Efron, 1979), many resamples computed at once.
 
 A resample is a weight for each row: how often it was drawn. scikit-learn would take minutes for what
-matrix products do in seconds; that both agree is tested.
+matrix products do in seconds; that both agree is tested. Resamples depend on the number of rows and the seed
+alone, so that systems are compared on the same ones. They are made some at a time, ``CELLS`` weights at most
+(or one resample), so that memory is that of the rows' own probabilities.
 """
 
+from collections.abc import Callable, Iterator, Mapping
+
 import numpy as np
+from scipy.sparse import csr_array
 
 from omnina.evaluation.metrics import CALIBRATION_BINS, Scored, brier_scores, confidence_bins
 
 PERCENTILES = (2.5, 97.5)
+RESAMPLES = 500
+CELLS = 2**20  # 8 MB in float64; a few arrays of that size live at once
 Intervals = dict[str, tuple[float, float] | None]
 
 
-def bootstrap_intervals(scored: Scored, resamples: int = 500, seed: int = 0) -> Intervals:
+def bootstrap_intervals(scored: Scored, resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
     """(low, high) of each metric; None where it is undefined in every resample."""
-    rows = len(scored.gold_places)
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(rows, np.full(rows, 1 / rows), size=resamples)  # (resamples, rows)
+    return _intervals(lambda weights: resampled_metrics(scored, weights), len(scored.gold), resamples, seed)
+
+
+def mean_intervals(scores: Mapping[str, np.ndarray], resamples: int = RESAMPLES, seed: int = 0) -> Intervals:
+    """(low, high) of the mean of each of several figures that every row has, (rows,) each."""
+    rows = len(next(iter(scores.values())))
+    return _intervals(
+        lambda weights: {name: weights @ values / rows for name, values in scores.items()},
+        rows,
+        resamples,
+        seed,
+    )
+
+
+def _intervals(
+    figures: Callable[[np.ndarray], dict[str, np.ndarray]], rows: int, resamples: int, seed: int
+) -> Intervals:
+    """Percentiles of what is found for weights, (some resamples, rows): (some resamples,) by name."""
+    parts = [figures(weights) for weights in _weights(rows, resamples, seed)]
     found: Intervals = {}
-    for name, values in resampled_metrics(scored, weights).items():
+    for name in parts[0]:
+        values = np.concatenate([part[name] for part in parts])
         defined = values[~np.isnan(values)]
         found[name] = tuple(np.percentile(defined, PERCENTILES).tolist()) if len(defined) else None
     return found
+
+
+def _weights(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each row was drawn, (some resamples, rows) at a time."""
+    generator = np.random.default_rng(seed)
+    together = max(1, CELLS // rows)
+    for first in range(0, resamples, together):
+        size = min(together, resamples - first)
+        yield generator.multinomial(rows, np.full(rows, 1 / rows), size=size).astype(np.float64)
 
 
 def resampled_metrics(scored: Scored, weights: np.ndarray) -> dict[str, np.ndarray]:
@@ -29,11 +62,10 @@ def resampled_metrics(scored: Scored, weights: np.ndarray) -> dict[str, np.ndarr
 
     Args:
         scored: R rows.
-        weights: (resamples, R) how often each row counts.
+        weights: (resamples, R) float64, how often each row counts.
 
     Returns: (resamples,) by metric.
     """
-    weights = weights.astype(np.float64)
     areas = _areas(scored, weights)
     return _from_counts(*_counts(scored, weights)) | {
         "auroc_macro": areas[0],
@@ -51,9 +83,16 @@ def _counts(scored: Scored, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     gold, predicted = (
         np.searchsorted(scored.occurring, places) for places in (scored.gold_places, scored.predicted_places)
     )
-    classes = np.eye(len(scored.occurring))
-    of_gold = classes[gold]  # (rows, classes)
-    return weights @ (of_gold * (gold == predicted)[:, None]), weights @ of_gold, weights @ classes[predicted]
+    classes = len(scored.occurring)
+    hits = weights @ _indicators(gold, classes, gold == predicted)
+    return hits, weights @ _indicators(gold, classes), weights @ _indicators(predicted, classes)
+
+
+def _indicators(places: np.ndarray, width: int, values: np.ndarray | float = 1.0) -> csr_array:
+    """(rows, width) with each row's value at its place; sparse, for there may be thousands of classes."""
+    rows = len(places)
+    data = np.broadcast_to(np.asarray(values, dtype=np.float64), rows)
+    return csr_array((data, places, np.arange(rows + 1)), shape=(rows, width))
 
 
 def _from_counts(hits: np.ndarray, right: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
@@ -107,7 +146,7 @@ def _areas_of_class(scored: Scored, place: int, weights: np.ndarray) -> tuple[np
 
 def _calibration_errors(scored: Scored, weights: np.ndarray) -> np.ndarray:
     bins, confidence, right = confidence_bins(scored)
-    gaps = np.eye(CALIBRATION_BINS)[bins] * (right - confidence)[:, None]  # (rows, bins)
+    gaps = _indicators(bins, CALIBRATION_BINS, right - confidence)  # (rows, bins)
     return np.abs(weights @ gaps).sum(1) / weights.sum(1)
 
 

@@ -153,14 +153,24 @@ def free_text_metrics(
         gold, predicted: (rows,) texts; outer white space does not count.
         known_answers: all answers of training, or None if they are not known.
     """
+    scores = free_text_scores(gold, predicted, known_answers)
+    means = {name: float(values.mean()) for name, values in scores.items()}
+    return {"n": len(gold), "outside_label_set": None} | means
+
+
+def free_text_scores(
+    gold: Sequence[str], predicted: Sequence[str], known_answers: Collection[str] | None
+) -> dict[str, np.ndarray]:
+    """Each row's share in the metrics, (rows,) from 0 to 1; arguments as above."""
     pairs = [(right.strip(), found.strip()) for right, found in zip(gold, predicted, strict=True)]
-    known = None if known_answers is None else {answer.strip() for answer in known_answers}
-    return {
-        "n": len(pairs),
-        "exact_match": float(np.mean([right == found for right, found in pairs])),
-        "token_f1": float(np.mean([token_f1(right, found) for right, found in pairs])),
-        "outside_label_set": None if known is None else float(np.mean([p not in known for _, p in pairs])),
+    scores = {
+        "exact_match": np.array([right == found for right, found in pairs], dtype=np.float64),
+        "token_f1": np.array([token_f1(right, found) for right, found in pairs]),
     }
+    if known_answers is not None:
+        known = {answer.strip() for answer in known_answers}
+        scores["outside_label_set"] = np.array([found not in known for _, found in pairs], dtype=np.float64)
+    return scores
 
 
 def token_f1(gold: str, predicted: str) -> float:

@@ -1,31 +1,27 @@
 """The evaluation at the end of fine-tuning, and of any checkpoint by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from omnina.evaluation.evaluate import (
-    LAST_FILE,
-    AskedRow,
-    answer_rows,
-    calibrated,
-    evaluate,
-    read_asked_rows,
-    write_evaluation,
-)
+from omnina.card.model_card import write_model_card
+from omnina.evaluation.asked_rows import AskedRow, answer_rows, read_asked_rows
+from omnina.evaluation.evaluate import calibrated, evaluate
+from omnina.evaluation.files import LAST_FILE, write_evaluation
+from omnina.evaluation.training_tables import record_training_tables
+from omnina.files.json_file import read_object
 from omnina.inference.answer import Answerer
 from omnina.inference.questions import Questions, save_questions
+from omnina.run_folder import RECORD_FILE
 
 EVALUATION_FOLDER = "evaluation"
-FITTED = (
-    "temperatures were fitted on these same validation rows, one number a question, which flatters the "
-    "calibration error a little"
-)
 
 
 def finish_finetuning(
     folder: Path, validation_files: list[str], train_files: list[str], tokens_per_batch: int, bad_rows: str
 ) -> None:
     """Fit temperatures on the validation rows, store them with the checkpoint, evaluate, print the table.
+
+    Calibration before and after the fit stands in ``metrics.json``, by question, under ``calibration``.
 
     Args:
         folder: the checkpoint.
@@ -36,11 +32,20 @@ def finish_finetuning(
     (folder / EVALUATION_FOLDER / LAST_FILE).unlink(missing_ok=True)  # of the run before it went on
     answerer = Answerer(folder, tokens_per_batch=tokens_per_batch)
     rows, answers = answer_rows(answerer, read_asked_rows(validation_files, bad_rows), bad_rows)
-    questions = calibrated(Questions(answerer.questions, answerer.max_length), rows, answers)
+    questions, changes = calibrated(Questions(answerer.questions, answerer.max_length), rows, answers)
     save_questions(questions, folder)
+    record_training_tables(folder, train_files)
     found = evaluate(questions.by_text, rows, answers, read_asked_rows(train_files, bad_rows))
-    print(write_evaluation(found, folder / EVALUATION_FOLDER, [FITTED]))
+    notes = [change.sentence(question) for question, change in changes.items()]
+    _write_card(folder, {"results": found.results, "notes": [*notes, *found.overlap]})
+    print(write_evaluation(found, folder / EVALUATION_FOLDER, notes, changes))
     print(f"Figures and plots are in {folder / EVALUATION_FOLDER}.")
+
+
+def _write_card(folder: Path, evaluation: Mapping) -> None:
+    """The run's card, with the evaluation; before the evaluation's last file, which ends the run."""
+    record = read_object(folder / RECORD_FILE)
+    write_model_card(folder, f"OmniNA, {folder.name}", record["parameters"], record, evaluation)
 
 
 def is_evaluated(folder: Path) -> bool:
@@ -49,10 +54,13 @@ def is_evaluated(folder: Path) -> bool:
 
 
 def evaluate_checkpoint(
-    answerer: Answerer, rows: Sequence[AskedRow], train_rows: Sequence[AskedRow], output: Path, bad_rows: str
+    answerer: Answerer,
+    rows: Sequence[AskedRow],
+    train_rows: Sequence[AskedRow],
+    output: Path,
+    bad_rows: str,
+    notes: Sequence[str] = (),
 ) -> str:
-    """Answer rows and write every figure; returns the Markdown table."""
+    """Answer rows and write every figure; returns the Markdown table, with the notes below it."""
     rows, answers = answer_rows(answerer, rows, bad_rows)
-    found = evaluate(answerer.questions, rows, answers, train_rows)
-    notes = [] if train_rows else ["no baselines: the training tables are not known; give --train_files"]
-    return write_evaluation(found, output, notes)
+    return write_evaluation(evaluate(answerer.questions, rows, answers, train_rows), output, notes)

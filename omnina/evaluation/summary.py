@@ -70,11 +70,15 @@ def _best(name: str, systems: Mapping[str, Mapping]) -> float | None:
 
 
 def _verdict(systems: Mapping[str, Mapping]) -> str:
-    """Which baselines beat the model, in words."""
+    """Which baselines beat the model, in words: by MCC, in free text by exact match."""
     (model, own), *others = systems.items()
     if not others:
         return ""
-    better = [f"{name} ({metrics['mcc']:.3f})" for name, metrics in others if metrics["mcc"] > own["mcc"]]
+    metric = "mcc" if "mcc" in own else "exact_match"
+    name = COLUMNS[metric]
+    better = [
+        f"{other} ({metrics[metric]:.3f})" for other, metrics in others if metrics[metric] > own[metric]
+    ]
     if better:
-        return f"**Better than {model} here** (MCC {own['mcc']:.3f}): {', '.join(better)}."
-    return f"No baseline has a higher MCC than {model} here."
+        return f"**Better than {model} here** ({name} {own[metric]:.3f}): {', '.join(better)}."
+    return f"No baseline has a higher {name} than {model} here."

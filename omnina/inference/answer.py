@@ -7,7 +7,7 @@ answerer.answer([Query(parse_cell("ACGT..."), "Does this sequence code for a pro
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from omnina.checkpoint import checkpoint_tokenizer, weights_digest
+from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
 from omnina.chunking import Nucleotides
 from omnina.errors import UserError
+from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 from omnina.inference.generation import Decoding, Generator
 from omnina.inference.label_set import label_sets_of
 from omnina.inference.label_tree import LabelTree
@@ -27,8 +28,7 @@ from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
 from omnina.tokenizer import BOS_ID, EOS_ID
 
-TOKENS_PER_BATCH = 8192
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = dict(zip(DTYPE_NAMES, (torch.float32, torch.bfloat16), strict=True))
 UNSEEN = "question not in training"
 
 
@@ -38,12 +38,13 @@ class Query:
 
     Attributes:
         nucleotides, question: as in training.
-        draw: which random numbers a sampled answer takes, such as the row's number in its file.
+        draw: which random numbers a sampled answer takes, such as the row's number in its file; None: the
+            query's place among those answered together.
     """
 
     nucleotides: Nucleotides
     question: str
-    draw: int = 0
+    draw: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,17 @@ class Answerer:
     @cached_property
     def generator(self) -> Generator:
         """Loaded when the first free text is asked for."""
-        llama = AutoModelForCausalLM.from_pretrained(self.folder, dtype=self.dtype).to(self.device)
+        llama = AutoModelForCausalLM.from_pretrained(
+            self.folder, dtype=self.dtype, trust_remote_code=False
+        ).to(self.device)
         return Generator(llama, self.tokenizer.pad_token_id, EOS_ID, self.decoding)
 
     def answer(self, queries: Sequence[Query]) -> list[Answer]:
-        """One answer for each query, in order; none depends on the others."""
+        """One answer for each query, in order; none depends on the others (but see ``Query.draw``)."""
+        queries = [
+            query if query.draw is not None else replace(query, draw=place)
+            for place, query in enumerate(queries)
+        ]
         answers: dict[int, Answer] = {}
         labelled = [place for place, query in enumerate(queries) if query.question in self.label_sets]
         free = [place for place, query in enumerate(queries) if query.question not in self.label_sets]

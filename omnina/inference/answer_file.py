@@ -1,7 +1,8 @@
 """The CSV of answers: written in parts that a kill cannot hurt, and gone on with by the same command.
 
 Rows are appended to ``OUTPUT.unfinished``; ``OUTPUT.unfinished.json`` says how far that is whole and which
-command it belongs to. At the end the file gets its name.
+command it belongs to. At the end the file gets its name. One process at a time works on an output: it holds a
+lock on ``OUTPUT.unfinished.lock``.
 """
 
 import csv
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from omnina.errors import UserError
+from omnina.files.lock import locked_if_free
 
 
 class AnswerFile:
@@ -23,19 +25,23 @@ class AnswerFile:
     Args:
         path: the CSV to write; must not exist. Its folder is made if there is none.
 
-    Raises UserError for a path that exists, is no ``.csv``, or cannot be written.
+    Raises UserError for a path that exists, is no ``.csv``, is a link, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.unfinished = path.with_name(f"{path.name}.unfinished")
         self.journal = path.with_name(f"{path.name}.unfinished.json")
+        self.lock = path.with_name(f"{path.name}.unfinished.lock")
         if path.suffix != ".csv":
             raise UserError(f"{path}: the output is a CSV; give it a name that ends in .csv.")
         if path.is_dir():
             raise UserError(f"{path}: this is a folder; give --output the name of a file.")
         if path.exists():
-            raise UserError(f"{path}: this file exists; choose another --output, or remove it.")
+            raise self._is_there()
+        for file in (path, self.unfinished, self.journal, self.lock, self.journal.with_suffix(".new")):
+            if file.is_symlink():
+                raise UserError(f"{file}: this is a link; answers are written through none. Remove it.")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=path.parent):
@@ -44,6 +50,24 @@ class AnswerFile:
             raise UserError(
                 f"{path}: nothing can be written there ({error.strerror}); choose another --output."
             ) from error
+
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Work on the output alone.
+
+        Raises UserError if another process does, or has finished it.
+        """
+        with locked_if_free(self.lock) as held:
+            if not held:
+                raise UserError(
+                    f"{self.unfinished}: another command is writing this output; wait for it, or choose "
+                    "another --output."
+                )
+            if self.path.exists():  # finished by one that held the lock until now
+                self.lock.unlink()
+                raise self._is_there()
+            yield
+            self.lock.unlink()  # whoever gets it now finds the output finished
 
     def progress(self, stamp: dict) -> tuple[int, int, Counter[str]]:
         """Rows and bytes that an earlier call wrote, and its counts; zeros if there was none.
@@ -71,7 +95,10 @@ class AnswerFile:
 
     @contextmanager
     def opened(self, size: int, columns: Sequence[str]) -> Iterator["OpenAnswers"]:
-        """Go on after ``size`` bytes, or begin with a header; gets its name if all went well."""
+        """Go on after ``size`` bytes, or begin with a header; gets its name if all went well.
+
+        Raises UserError at the end if a file of that name appeared meanwhile; the answers are kept.
+        """
         with self.unfinished.open("r+" if size else "w", encoding="utf-8", newline="") as stream:
             stream.truncate(size)
             stream.seek(size)
@@ -79,8 +106,18 @@ class AnswerFile:
             if not size:
                 answers.writer.writerow(columns)
             yield answers
-        self.unfinished.rename(self.path)
+        try:
+            self.path.touch(exist_ok=False)  # a bare rename would overwrite what appeared there
+        except FileExistsError as error:
+            raise UserError(
+                f"{self.path}: this file appeared meanwhile and was left alone; the answers are whole in "
+                f"{self.unfinished}. Move one of the two away; the same command finishes in a moment."
+            ) from error
+        self.unfinished.replace(self.path)
         self.journal.unlink(missing_ok=True)
+
+    def _is_there(self) -> UserError:
+        return UserError(f"{self.path}: this file exists; choose another --output, or remove it.")
 
 
 class OpenAnswers:

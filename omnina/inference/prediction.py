@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from omnina.errors import UserError
 from omnina.inference.answer import Answer, Answerer, Query
-from omnina.inference.answer_file import AnswerFile
+from omnina.inference.answer_file import AnswerFile, OpenAnswers
 from omnina.inference.queries import InputRow, QueryFile, bad_row
 from omnina.inference.questions import unseen_warning
 
@@ -105,26 +105,37 @@ class Predictor:
 
     def run(self) -> Counter[str]:
         """Write the output; returns how many rows were answered, and how many got which note."""
-        stamp = self._stamp()
-        done, size, tally = self.output.progress(stamp)
-        columns = [*self.source.columns, *self.plan.added_columns(self.labels)]
-        bar = tqdm(total=self.plan.length, initial=done, unit=" rows", desc="answering")
-        try:
-            with bar, self.output.opened(size, columns) as answers:
-                for rows in _batched(islice(self.source.rows(), done, None)):
-                    answered = list(zip(rows, self._answers(rows), strict=True))
-                    counts = Counter(_kind(note) for _, answer in answered for note in answer.notes)
-                    tally += counts + Counter(rows=len(rows))
-                    answers.append([self._cells(*pair) for pair in answered], stamp, tally)
-                    bar.update(len(rows))
-        except KeyboardInterrupt:
-            print(
-                f"\n{self.output.unfinished} keeps {tally['rows']} of {self.plan.length} rows; this goes on "
-                f"from there:\n  {shlex.join([Path(sys.executable).name, *sys.argv])}",
-                file=sys.stderr,
-            )
-            raise
+        with self.output.claimed():
+            stamp = self._stamp()
+            done, size, tally = self.output.progress(stamp)
+            bar = tqdm(total=self.plan.length, initial=done, unit=" rows", desc="answering")
+            columns = [*self.source.columns, *self.plan.added_columns(self.labels)]
+            try:
+                with bar, self.output.opened(size, columns) as answers:
+                    for rows in _batched(islice(self.source.rows(), done, None)):
+                        tally += self._append(rows, answers, stamp, tally)
+                        bar.update(len(rows))
+            except KeyboardInterrupt:
+                print(self._how_to_go_on(tally["rows"]), file=sys.stderr)
+                raise
         return tally
+
+    def _append(
+        self, rows: list[InputRow], answers: OpenAnswers, stamp: dict, before: Counter[str]
+    ) -> Counter[str]:
+        """Answer rows and write them; returns their own counts."""
+        answered = list(zip(rows, self._answers(rows), strict=True))
+        counts = Counter(_kind(note) for _, answer in answered for note in answer.notes)
+        counts["rows"] = len(rows)
+        answers.append([self._cells(*pair) for pair in answered], stamp, before + counts)
+        return counts
+
+    def _how_to_go_on(self, rows: int) -> str:
+        command = shlex.join([Path(sys.executable).name, *sys.argv])
+        return (
+            f"\n{self.output.unfinished} keeps {rows} of {self.plan.length} rows; this goes on from there:"
+            f"\n  {command}"
+        )
 
     def _labels(self) -> list[str]:
         """Every label that a column is wanted for, each once."""

@@ -12,8 +12,8 @@ from omnina.chunking import Nucleotides, parse_cell
 from omnina.corpus.readers.source import RECORD_SUFFIXES
 from omnina.corpus.readers.streams import COMPRESSIONS, opened_bytes
 from omnina.errors import UserError
-from omnina.table import expand_paths, read_rows
-from omnina.table_text import SUPPORTED
+from omnina.tables.table import expand_paths, read_rows
+from omnina.tables.text import SUPPORTED
 
 FASTA_SUFFIXES = RECORD_SUFFIXES["fasta"]
 FASTA_COLUMNS = ("id", "description", "sequence")

@@ -2,20 +2,17 @@
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-from scipy.optimize import minimize_scalar
-
 from omnina.errors import UserError
-from omnina.inference.scoring import normalised
+from omnina.files.durable import write_whole
 
 QUESTIONS_FILE = "questions.json"
 NEARLY = 0.9  # of difflib's ratio, case, white space and punctuation aside
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.05, 20.0
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class Question:
     Attributes:
         labels: the answers there are, sorted; None: free text.
         temperature: log-probabilities are divided by it, so that probabilities match how often the
-            answer is right (Guo et al., 2017, arXiv:1706.04599).
+            answer is right (``omnina/evaluation/calibration.py``).
     """
 
     labels: list[str] | None
@@ -108,31 +105,10 @@ def _plain(question: str) -> str:
     return " ".join(re.findall(r"\w+", question.casefold()))
 
 
-def fit_temperature(log_probabilities: Sequence[np.ndarray], gold: Sequence[int]) -> float:
-    """The temperature with the least mean negative log-likelihood of the right labels.
-
-    Args:
-        log_probabilities: (labels,) of each row, not normalised.
-        gold: place of each row's right label.
-
-    Returns: between 0.05 and 20; 1.0 if there is no row.
-    """
-    if not len(gold):
-        return 1.0
-    scores, places = np.stack(log_probabilities), np.asarray(gold)
-
-    def loss(log_temperature: float) -> float:
-        probabilities = normalised(scores, np.exp(log_temperature))
-        return -np.log(probabilities[np.arange(len(places)), places] + 1e-30).mean()
-
-    bounds = np.log([LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE])
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-
-
 def save_questions(questions: Questions, folder: Path) -> None:
     """Write ``questions.json``."""
     text = json.dumps(asdict(questions), indent=2, ensure_ascii=False) + "\n"
-    (folder / QUESTIONS_FILE).write_text(text, encoding="utf-8")
+    write_whole(folder / QUESTIONS_FILE, lambda stream: stream.write(text.encode()))
 
 
 def load_questions(folder: Path) -> Questions:
@@ -142,7 +118,27 @@ def load_questions(folder: Path) -> Questions:
         return Questions()
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        by_text = {text: Question(**question) for text, question in values["by_text"].items()}
-        return Questions(by_text, values["max_length"])
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        by_text = {text: _checked(Question(**question)) for text, question in values["by_text"].items()}
+        return Questions(by_text, _checked_length(values["max_length"]))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a whole questions file ({error}); fine-tune again.") from error
+
+
+def _checked(question: Question) -> Question:
+    """Raises TypeError or ValueError for a question that could not be asked."""
+    if question.labels is not None and not isinstance(question.labels, list):
+        raise TypeError(f"labels are {question.labels!r}, no list")
+    for label in question.labels or ():
+        if not isinstance(label, str):
+            raise TypeError(f"the label {label!r} is no text")
+    if question.labels is not None and len(set(question.labels)) != max(1, len(question.labels)):
+        raise ValueError("labels are missing or stand there twice")
+    if isinstance(question.temperature, bool) or not 0 < question.temperature < math.inf:
+        raise ValueError(f"the temperature {question.temperature!r} is no number above 0")
+    return question
+
+
+def _checked_length(length: int | None) -> int | None:
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
+        raise ValueError(f"max_length {length!r} is no whole number above 0")
+    return length

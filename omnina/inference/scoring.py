@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from omnina.attention import Attend, Grid, common_prefix
+from omnina.attention import Attend, Grid, Reading, common_prefix
 from omnina.inference.branches import KeptPrompts, NodeAttention
 from omnina.inference.label_tree import LabelTree, TreePart
 
@@ -204,11 +204,11 @@ class _Reader:
             cu_seq_lens_k=boundaries,
             max_length_q=max(lengths),
             max_length_k=max(lengths),
-            attend=attend,
-            grid=grid,
-            scored=(
+            reading=Reading(
                 torch.from_numpy(places).to(self.device),
                 torch.from_numpy(np.concatenate(tokens)).to(self.device),
+                attend,
+                grid,
             ),
         ).loss
         ends = np.cumsum([len(of_row) for of_row in tokens])[:-1]

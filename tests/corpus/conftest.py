@@ -17,6 +17,15 @@ def table_name(stage: str, split: str) -> str:
     return f"{stage}_{split}_example.csv"
 
 
+@pytest.fixture(autouse=True)
+def log_of_this_test() -> None:
+    """datatrove's log goes to this test's stderr; loguru would keep that of the test which imported it."""
+    if "loguru" in sys.modules:
+        logger = sys.modules["loguru"].logger
+        logger.remove()
+        logger.add(sys.stderr)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     return DATA

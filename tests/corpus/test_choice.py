@@ -3,15 +3,14 @@
 import random
 
 import numpy as np
-import psutil
 import pytest
 from corpus_passages import passage
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnina.corpus import choice
 from omnina.corpus.candidate import Candidate
-from omnina.corpus.choice import DUPLICATE, KEY, NEAR_DUPLICATE, Choice, duplicates_of, key_runs, place_of
-from omnina.corpus.clustering import BYTES_A_PASSAGE, check_memory
-from omnina.errors import UserError
+from omnina.corpus.choice import KEY, Walk, duplicates_of, key_runs, place_of, stretches
 
 
 @pytest.fixture
@@ -56,27 +55,23 @@ def test_nothing_has_no_duplicates():
     assert list(key_runs([], str)) == []
 
 
-def test_a_choice_comes_back_from_disk_and_is_asked_unit_by_unit(tmp_path):
-    places = np.array([place_of(0, 3), place_of(1, 0), place_of(1, 7)], dtype=np.uint64)
-    groups = np.array([(1, 2, place_of(1, 1)), (255, 0, place_of(1, 4))], dtype=KEY)
-    Choice(places, np.array([place_of(1, 2)], dtype=np.uint64), groups).save(tmp_path / "choice")
-    found = Choice.load(tmp_path / "choice")
-    first, second, third = (found.of_unit(unit) for unit in range(3))
-    assert [n for n in range(10) if first.reason(n)] == [3]
-    assert {n: why for n in range(10) if (why := second.reason(n))} == {
-        0: DUPLICATE,
-        2: NEAR_DUPLICATE,
-        7: DUPLICATE,
-    }
-    assert {n: name for n in range(10) if (name := second.group(n))} == {
-        1: "0000000000000001" + "0000000000000002",
-        4: "00000000000000ff" + "0000000000000000",
-    }
-    assert not any(third.reason(n) or third.group(n) for n in range(10))
+def test_stretches_hold_every_key_in_order_and_a_digest_in_one(candidates, monkeypatch):
+    monkeypatch.setattr(choice, "RUN_KEYS", 7)
+    monkeypatch.setattr(choice, "PART_KEYS", 9)
+    runs = list(key_runs(candidates, lambda unit: ""))
+    rising = list(stretches(runs))
+    assert len(rising) > 5
+    assert np.concatenate(rising).tolist() == np.sort(np.concatenate(runs), order=KEY.names).tolist()
+    assert [one.tolist() for one in stretches(runs, falling=True)] == [one.tolist() for one in rising[::-1]]
+    digests = [{(high, low) for high, low, _ in one.tolist()} for one in rising]
+    assert sum(map(len, digests)) == len(set.union(*digests))
 
 
-def test_clusters_that_do_not_fit_are_refused_with_the_sum():
-    free = psutil.virtual_memory().available
-    check_memory(10)
-    with pytest.raises(UserError, match=r"passages takes about .* GB .* split by accession or taxon"):
-        check_memory(2 * free // BYTES_A_PASSAGE)
+@given(st.sets(st.integers(0, 50)), st.integers(0, 50), st.lists(st.integers(0, 50)))
+def test_a_walk_finds_what_is_there_from_its_start_on(numbers, first, asked):
+    ascending = np.array(sorted(numbers), dtype=np.uint64)
+    walk = Walk(ascending, first)
+    for number in sorted(one for one in asked if one >= first):
+        index = walk.index(number)
+        assert (index is not None) == (number in numbers)
+        assert index is None or ascending[index] == number

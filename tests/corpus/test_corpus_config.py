@@ -6,7 +6,7 @@ import pytest
 
 from omnina.corpus.corpus_config import read_corpus_config
 from omnina.errors import UserError
-from omnina.yaml_file import read_yaml
+from omnina.files.yaml_file import read_yaml
 
 SHIPPED = sorted((Path(__file__).parents[2] / "configs" / "corpus").glob("*.yaml"))
 NT = next(path for path in SHIPPED if path.name == "nt.yaml")

@@ -106,7 +106,9 @@ def test_a_run_that_keeps_nothing_ends_with_its_reason_and_status_2(data, tmp_pa
     (tmp_path / "short.fa").write_text(">short gene\nACGT\n")
     run = build_by_command(data, "nt.yaml", tmp_path)
     assert run.returncode == 2
-    assert run.stderr.count("\n") == 1 and "1 for this reason: shorter than 200 bases" in run.stderr
+    *progress, reason = run.stderr.splitlines()
+    assert "1 for this reason: shorter than 200 bases" in reason
+    assert all("ended," in line for line in progress)
 
 
 def test_every_record_is_used_or_left_out_with_a_reason(counts, committed_rows):

@@ -1,6 +1,7 @@
 """Where a corpus run runs: what is missing is named with its remedy, and Slurm's scripts are as asked."""
 
 import importlib.util
+import re
 import shutil
 
 import pytest
@@ -80,3 +81,17 @@ def test_a_dry_run_on_this_machine_writes_nothing(config, tmp_path):
     printed = build_corpus(config, tmp_path, tmp_path / "out", ExecutorSettings(tasks=2), dry_run=True)
     assert printed.startswith("1 files of 0.0 MB, read in 1 parts by 2 tasks")
     assert not (tmp_path / "out").exists()
+
+
+def test_near_duplicates_are_stages_of_their_own_between_choice_and_rows(config, tmp_path, monkeypatch):
+    pytest.importorskip("datatrove")
+    monkeypatch.setenv("PATH", "")  # no sbatch
+    values = yaml.safe_load(config.read_text()) | {"dedup": {"near": True}}
+    config.write_text(yaml.safe_dump(values))
+    printed = build_corpus(
+        config, tmp_path, tmp_path / "out", ExecutorSettings(**SLURM, tasks=200), dry_run=True
+    )
+    stages = re.findall(r"^# stage '(\w+)'", printed, re.MULTILINE)
+    assert stages == ["keys", "choice", "signatures", "bands", "clusters", "rows", "manifest"]
+    last_tasks = re.findall(r"^#SBATCH --array=0-(\d+)", printed, re.MULTILINE)
+    assert last_tasks == ["199", "0", "199", "159", "0", "199", "0"]  # a band is the work of one task

@@ -4,6 +4,7 @@ import pytest
 from corpus_passages import passage
 
 from omnina.corpus.manifest import damaged_shards, read_manifest, write_manifest
+from omnina.corpus.rejected_list import header
 from omnina.corpus.shards import ShardSettings
 from omnina.corpus.task_output import TaskOutput
 from omnina.errors import UserError
@@ -21,6 +22,8 @@ def corpus(tmp_path):
                 output.counts_of("").kept += 1
             output.counts_of("").filtered["too short"] += 1
             output.counts_of("").rejected[f"reason {task}"] += 1
+    listed = "".join(f"a.fa,a,,reason {task},why,0\n" for task in range(3))
+    (tmp_path / "rejected.csv").write_bytes(header() + listed.encode())
     return tmp_path
 
 

@@ -23,7 +23,7 @@ from omnina.corpus.lock import Lock
 from omnina.corpus.manifest import damaged_shards
 from omnina.corpus.task_output import TaskOutput
 from omnina.errors import UserError
-from omnina.table import expand_paths, read_rows
+from omnina.tables.table import expand_paths, read_rows
 
 ROOT = Path(__file__).parents[2]
 CONFIG = {
@@ -138,6 +138,37 @@ def test_a_broken_record_is_listed(records, tmp_path):
     assert "X" in listed[0]["reason"]
 
 
+@pytest.mark.parametrize("damage", ["a line gone", "a line twice", "another kind", "cut", "gone"])
+def test_a_list_of_rejects_that_is_not_what_was_counted_is_told_and_made_again(records, tmp_path, damage):
+    build(records, tmp_path / "out")
+    path = tmp_path / "out" / "rejected.csv"
+    whole = path.read_text()
+    lines = whole.splitlines(keepends=True)
+    damaged = {
+        "a line gone": lines[:-1],
+        "a line twice": [*lines, lines[-1]],
+        "another kind": [*lines[:-1], lines[-1].replace("no sequence", "no text")],
+        "cut": [*lines[:-1], lines[-1][:6]],
+        "gone": [],
+    }[damage]
+    path.write_text("".join(damaged)) if damaged else path.unlink()
+    with pytest.raises(UserError, match=r"rejected\.csv: .*; remove manifest\.json and run again\.$"):
+        summary(tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").unlink()
+    build(records, tmp_path / "out")
+    assert path.read_text() == whole
+
+
+def test_a_list_of_a_unit_that_lost_lines_ends_no_run(records, tmp_path):
+    build(records, tmp_path / "out")
+    (tmp_path / "out" / "manifest.json").unlink()
+    for path in (tmp_path / "out" / "progress" / "rejected").iterdir():
+        path.write_text("")
+    with pytest.raises(UserError, match="0 lines say 'no sequence', the manifest counts 1"):
+        build(records, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
 def test_two_workers_write_the_bytes_of_one(records, tmp_path):
     build(records, tmp_path / "one", workers=1)
     build(records, tmp_path / "two", workers=2)
@@ -187,11 +218,11 @@ def test_a_failed_task_is_run_again_and_no_other(records, tmp_path, monkeypatch,
 @pytest.mark.parametrize(
     "module, name, call",
     [
-        ("leaving_out", "write_arrays", 2),  # in the stage of keys
-        ("leaving_out", "duplicates_of", 1),
-        ("pipeline", "_count_and_write", 80),  # in the midst of the second task's rows
-        ("task_output", "write_json", 2),  # shards are moved, their record is not written
-        ("pipeline", "write_manifest", 1),
+        ("corpus.leaving_out", "write_arrays", 2),  # in the stage of keys
+        ("corpus.leaving_out", "duplicates_of", 1),
+        ("corpus.pipeline", "_count_and_write", 80),  # in the midst of the second task's rows
+        ("corpus.task_output", "write_json", 2),  # shards are moved, their record is not written
+        ("corpus.pipeline", "write_manifest", 1),
     ],
 )
 def test_killed_and_started_again_gives_the_bytes_of_an_uninterrupted_run(
@@ -323,6 +354,47 @@ def test_near_duplicates_are_on_one_side_or_left_out(families, tmp_path, tasks):
     manifest = build(families, tmp_path / "near", by_cluster | {"dedup": {"near": True}}, tasks=tasks)
     assert manifest["counts"]["filtered"] == {NEAR_DUPLICATE: 24}
     assert {row["accession"] for row in rows(tmp_path / "near")} == {f"family{n}_0" for n in range(12)}
+
+
+@pytest.fixture
+def near(families) -> dict:
+    """A configuration that looks for near-duplicates in two ways."""
+    sources = [{"path": "*.fam", "format": "nt_fasta"}, {"path": "*.fa", "format": "nt_fasta"}]
+    split = CONFIG["split"] | {"by": "cluster"}
+    return CONFIG | {"sources": sources, "dedup": {"near": True}, "split": split}
+
+
+def test_near_duplicates_do_not_depend_on_tasks_and_workers(families, near, tmp_path):
+    found = []
+    for tasks, workers in ((1, 1), (7, 1), (7, 2)):
+        output = tmp_path / f"{tasks}_{workers}"
+        manifest = build(families, output, near, tasks=tasks, workers=workers)
+        assert manifest["counts"]["filtered"][NEAR_DUPLICATE] == 24
+        sides = CONFIG["split"]["shares"]
+        found.append({(side, *row.values()) for side in sides for row in rows(output, side)})
+    assert found[0] == found[1] == found[2]
+    assert contents(tmp_path / "7_1") == contents(tmp_path / "7_2")
+
+
+@pytest.mark.parametrize(
+    "module, name, call",
+    [
+        ("corpus.cluster_stages", "write_passages", 2),
+        ("corpus.passage_files", "place_of", 70),  # in the midst of the second task's signatures
+        ("corpus.cluster_stages", "write_whole", 3),  # links of the third task
+        ("corpus.cluster_stages", "write_groups", 1),
+        ("corpus.pipeline", "_count_and_write", 80),
+    ],
+)
+def test_a_search_for_near_duplicates_that_is_killed_goes_on(families, near, tmp_path, module, name, call):
+    build(families, tmp_path / "whole", near)
+    output = tmp_path / "out"
+    run_and_kill(families.parent / "corpus.yaml", families, output, 3, module, name, call)
+    assert not (output / "manifest.json").exists()
+    build(families, output, near)
+    assert contents(output) == contents(tmp_path / "whole")
+    left = [path for name in ("signatures", "links") for path in (output / "progress" / name).glob(".*")]
+    assert left == []
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from corpus_passages import passage
 
 from omnina.corpus.shards import ShardSettings, SplitWriter
 from omnina.errors import UserError
-from omnina.table import read_rows
+from omnina.tables.table import read_rows
 
 NUMBERS = range(10)
 

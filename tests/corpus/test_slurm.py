@@ -1,7 +1,7 @@
 """The jobs that Slurm is given: as asked, each stage after the one before; and what they do when they run.
 
-``sbatch``, ``srun`` and ``scontrol`` are stand-ins: the first notes what it is given, the second runs its
-command, the third repeats its argument.
+``sbatch``, ``squeue``, ``srun`` and ``scontrol`` are stand-ins: the first notes what it is given, the second
+prints what a test says is in the queue, the third runs its command, the fourth repeats its argument.
 """
 
 import os
@@ -16,6 +16,7 @@ pytest.importorskip("datatrove")
 
 from omnina.corpus.build import build_corpus
 from omnina.corpus.executors import ExecutorSettings
+from omnina.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("keys", "choice", "rows", "manifest")
@@ -25,6 +26,7 @@ cp "${{@: -1}}" "{noted}/$count.script"
 printf '%s\\n' "${{@:1:$#-1}}" > "{noted}/$count.arguments"
 echo "Submitted batch job $((1000 + count))"
 """
+SQUEUE = '#!/bin/bash\n[[ -f "{noted}/queue" ]] || exit 0\ncat "{noted}/queue"\n'
 SRUN = '#!/bin/bash\nwhile [[ "$1" == -* ]]; do [[ "$1" == -n ]] && shift; shift; done\nexec "$@"\n'
 
 
@@ -50,7 +52,8 @@ def noted(tmp_path, monkeypatch) -> Path:
     for path in (programs, folder):
         path.mkdir()
     scontrol = '#!/bin/bash\necho "${@: -1}"\n'  # show hostnames NODES
-    for name, text in (("sbatch", SBATCH.format(noted=folder)), ("srun", SRUN), ("scontrol", scontrol)):
+    ours = {"sbatch": SBATCH.format(noted=folder), "squeue": SQUEUE.format(noted=folder)}
+    for name, text in (ours | {"srun": SRUN, "scontrol": scontrol}).items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
@@ -60,6 +63,10 @@ def noted(tmp_path, monkeypatch) -> Path:
 def submit(config: Path, tasks: int = 3, **settings) -> str:
     executor = ExecutorSettings("slurm", tasks, workers=2, partition="cpu", **settings)
     return build_corpus(config, config.parent / "records", config.parent / "out", executor)
+
+
+def run_here(config: Path, output: str = "out") -> str:
+    return build_corpus(config, config.parent / "records", config.parent / output, ExecutorSettings(tasks=3))
 
 
 def jobs(noted: Path) -> list[tuple[str, list[str], str]]:
@@ -112,8 +119,7 @@ def test_the_scripts_are_bash_and_run_the_stage_in_the_environment_of_the_comman
 
 
 def test_only_missing_tasks_are_submitted_again(config, noted):
-    executor = ExecutorSettings(tasks=3)
-    build_corpus(config, config.parent / "records", config.parent / "out", executor)
+    run_here(config)
     for name in ("task-00001.json", "manifest.json"):
         (config.parent / "out" / name).unlink()
     printed = build_corpus(
@@ -134,6 +140,50 @@ def test_only_missing_tasks_are_submitted_again(config, noted):
     assert directives(jobs(noted)[0][2])["array"] == "0-0%2"
 
 
+@pytest.mark.parametrize("state", ["RUNNING None", "PENDING Dependency", "COMPLETING None"])
+def test_jobs_in_the_queue_are_named_and_nothing_is_submitted_beside_them(config, noted, state):
+    submit(config)
+    job = jobs(noted)[2][0]
+    given = sorted(noted.iterdir())
+    (noted / "queue").write_text(f"7 RUNNING None\n{job} {state}\n")
+    for attempt in (submit, run_here):
+        with pytest.raises(UserError, match=rf"jobs for it, {job} \(stage 'rows', {state}\).*scancel {job}$"):
+            attempt(config)
+    assert sorted(noted.iterdir()) == [*given, noted / "queue"]
+
+
+def test_what_has_left_the_queue_or_never_runs_is_submitted_again(config, noted):
+    submit(config)
+    (noted / "queue").write_text(f"{jobs(noted)[1][0]} PENDING DependencyNeverSatisfied\n")
+    submit(config)
+    assert len(jobs(noted)) == 2 * len(STAGES)
+    (noted / "queue").write_text(f"{jobs(noted)[-1][0]} PENDING Dependency\n")  # of the second time
+    with pytest.raises(UserError, match="stage 'manifest'"):
+        submit(config)
+
+
+def test_a_job_is_noted_as_soon_as_it_is_submitted(config, noted):
+    """So that a command killed between two of them does not submit the first again."""
+    sbatch = noted.parent / "bin" / "sbatch"
+    sbatch.write_text(sbatch.read_text().replace("echo", f'[[ -e "{noted}/2.script" ]] && exit 3\necho'))
+    with pytest.raises(UserError, match=r"sbatch failed .status 3."):
+        submit(config)
+    (noted / "queue").write_text("1000 RUNNING None\n")
+    with pytest.raises(UserError, match=r"1000 .stage 'keys', RUNNING None."):
+        submit(config)
+
+
+def test_where_the_queue_cannot_be_asked_nothing_is_submitted(config, noted):
+    submit(config)
+    squeue = noted.parent / "bin" / "squeue"
+    squeue.write_text("#!/bin/bash\necho 'cannot contact slurm controller' >&2\nexit 1\n")
+    with pytest.raises(UserError, match=r"squeue failed \(cannot contact.*remove .*slurm_jobs\.jsonl"):
+        submit(config)
+    squeue.unlink()
+    with pytest.raises(UserError, match="no 'squeue' here"):
+        run_here(config)
+
+
 @pytest.mark.slow
 def test_the_jobs_write_the_bytes_of_a_local_run(config, noted):
     submit(config)
@@ -143,9 +193,8 @@ def test_the_jobs_write_the_bytes_of_a_local_run(config, noted):
             environment = os.environ | {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_NODELIST": "node1"}
             environment |= {"PYTHONPATH": str(ROOT)}
             subprocess.run(["bash", "-c", script], env=environment, check=True, capture_output=True)
-    local = config.parent / "local"
-    build_corpus(config, config.parent / "records", local, ExecutorSettings(tasks=3))
-    for path in local.iterdir():
+    run_here(config, "local")
+    for path in (config.parent / "local").iterdir():
         if path.is_file():
             assert (config.parent / "out" / path.name).read_bytes() == path.read_bytes(), path.name
     assert submit(config).startswith("3 passages = 2 kept + ")  # nothing is missing

@@ -16,7 +16,7 @@ pytest.importorskip("datatrove")
 from omnina.corpus.build import build_corpus
 from omnina.corpus.dedup.contamination import find_contamination
 from omnina.corpus.executors import ExecutorSettings
-from omnina.table import read_rows
+from omnina.tables.table import read_rows
 
 SHARES = {"train": 0.5, "val": 0.25, "test": 0.25}
 GENE, DISTANCE = 300, 400

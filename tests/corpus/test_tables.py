@@ -130,13 +130,13 @@ def test_the_first_table_decides_the_sides_of_all(records, tmp_path):
 @pytest.mark.parametrize(
     ("module", "name", "call"),
     [
-        ("durable", "publish", 3),  # notes are there, keys are not; the first is of the configuration
-        ("leaving_out", "draw_among", 1),
-        ("durable", "publish", 7),  # what was drawn is there, duplicates are not
-        ("task_output", "write_json", 1),  # parts are moved, their record is not written
-        ("joined", "write_table", 1),
-        ("joined", "publish", 1),
-        ("manifest", "write_json", 1),
+        ("files.durable", "publish", 3),  # notes are there, keys are not; the first is of the configuration
+        ("corpus.leaving_out", "draw_among", 1),
+        ("files.durable", "publish", 7),  # what was drawn is there, duplicates are not
+        ("corpus.task_output", "write_json", 1),  # parts are moved, their record is not written
+        ("corpus.joined", "write_table", 1),
+        ("corpus.joined", "publish", 1),
+        ("corpus.manifest", "write_json", 1),
     ],
 )
 def test_killed_and_started_again_gives_the_same_bytes(records, tmp_path, module, name, call):

@@ -11,7 +11,7 @@ from omnina.corpus.filters import Counts
 from omnina.corpus.shards import ShardSettings
 from omnina.corpus.task_output import TaskOutput, completed_task
 from omnina.errors import UserError
-from omnina.table import read_rows
+from omnina.tables.table import read_rows
 
 CONFIG = {"seed": 0, "ranks": ["phylum"]}
 SETTINGS = {"": ShardSettings(rows_per_shard=4)}

@@ -95,3 +95,23 @@ def test_overlap_by_hand():
 def test_lone_sequences_overlap_whatever_their_case():
     (entry,) = part_overlap(["acgtt"], ["ACGTT", "AACGU", "CCCCC"])
     assert (entry.name, entry.rows, entry.exact, entry.reversed) == ("sequence", 3, 1, 1)
+
+
+def test_the_nearest_neighbour_gives_the_answer_of_the_likest_training_row():
+    train = [(parse_cell(random_dna(300, seed)), f"answer {seed}") for seed in range(300)]
+    cells = [parse_cell(random_dna(300, seed)[10:280]) for seed in range(299, -1, -1)]
+    found = baselines.write_baselines(train, cells)
+    assert found["nearest neighbour"] == [f"answer {seed}" for seed in range(299, -1, -1)]
+    assert set(found["majority"]) == {"answer 0"}
+    assert baselines.write_baselines([], cells) == {}
+
+
+def test_more_training_rows_than_the_cap_are_drawn_and_named(monkeypatch):
+    monkeypatch.setattr(baselines, "MOST_TRAINING_ROWS", 200)
+    train, test = rows_with_a_motif(400, 1), rows_with_a_motif(200, 2)
+    cells, answers = [cell for cell, _ in test], [answer for _, answer in test]
+    found = fit_baselines(train, cells)
+    name = "k-mers (200 of 400 training rows)"
+    assert set(found) == {"majority", name, "positions (200 of 400 training rows)"}
+    assert accuracy(found[name], answers) > 0.8
+    np.testing.assert_array_equal(found[name][1], fit_baselines(train, cells)[name][1])

@@ -9,20 +9,15 @@ from tables import write_table
 
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
-from omnina.evaluation import evaluate as module
-from omnina.evaluation.evaluate import (
-    AskedRow,
-    answer_rows,
-    check_folder,
-    evaluate,
-    read_asked_rows,
-    write_evaluation,
-)
+from omnina.evaluation import files as module
+from omnina.evaluation.asked_rows import AskedRow, answer_rows, read_asked_rows
+from omnina.evaluation.evaluate import calibrated, evaluate
+from omnina.evaluation.files import check_folder, write_evaluation
 from omnina.evaluation.metrics import Scored
 from omnina.evaluation.plots import plot_question
 from omnina.evaluation.run import EVALUATION_FOLDER, is_evaluated
 from omnina.inference.answer import Answer
-from omnina.inference.questions import Question
+from omnina.inference.questions import Question, Questions
 
 ASKED = "Is it a gene?"
 
@@ -140,3 +135,51 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="choose another --output"):
         check_folder(tmp_path / "file" / "evaluation")
+
+
+def test_systems_are_resampled_alike_and_all_have_intervals():
+    """The same probabilities as the majority's have the same intervals: the resamples are the same."""
+    rows = [asked(cell, gold) for cell, gold in (("ACGT", "yes"), ("CCCC", "no"), ("GGGG", "yes")) * 10]
+    train = [asked("ACGTACGTAA", "yes"), asked("CCCCCCCCCC", "no"), asked("ACGT", "yes")]
+    answers = [Answer("yes", 2 / 3, log_probabilities=np.log([1 / 3, 2 / 3])) for _ in rows]
+    results = evaluate({ASKED: Question(["no", "yes"])}, rows, answers, train).results[ASKED]
+    assert set(results) == {"OmniNA", "majority", "k-mers"}
+    for name, interval in results["majority"]["interval"].items():
+        assert results["OmniNA"]["interval"][name] == pytest.approx(interval), name
+    low, high = results["k-mers"]["interval"]["accuracy"]
+    assert low <= results["k-mers"]["accuracy"] <= high
+
+
+def test_free_text_stands_beside_baselines_with_intervals(tmp_path):
+    train = [
+        asked("ACGTACGTACGT", "a helix"),
+        asked("ACGTACGTACGG", "a helix"),
+        asked("TTTTTTTTTT", "a sheet"),
+    ]
+    rows = [asked("ACGTACGTACG", "a helix"), asked("TTTTTTTTTTT", "a sheet")] * 20
+    written = ["a helix", "a loop"] * 20
+    found = evaluate({}, rows, [Answer(text, 0.5) for text in written], train)
+    results = found.results[ASKED]
+    figures = {name: (of["exact_match"], of["outside_label_set"]) for name, of in results.items()}
+    assert figures == {"OmniNA": (0.5, 0.5), "majority": (0.5, 0), "nearest neighbour": (1, 0)}
+    for metrics in results.values():
+        low, high = metrics["interval"]["token_f1"]
+        assert low <= metrics["token_f1"] <= high
+    assert results["OmniNA"]["interval"]["exact_match"] == results["majority"]["interval"]["exact_match"]
+    assert "(exact match 0.500): nearest neighbour (1.000)" in write_evaluation(found, tmp_path, [])
+
+
+def test_calibration_before_and_after_is_written(tmp_path):
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=(400, 2)) * 10  # says it is certain, and is right in two of three
+    right = np.where(generator.random(400) < 2 / 3, scores.argmax(1), scores.argmin(1))
+    rows = [asked("ACGT", ["no", "yes"][place]) for place in right]
+    answers = [Answer("yes", 1.0, log_probabilities=of_row) for of_row in scores]
+    questions, changes = calibrated(Questions({ASKED: Question(["no", "yes"])}), rows, answers)
+    found = evaluate(questions.by_text, rows, answers, [])
+    write_evaluation(found, tmp_path, [], changes)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    before, after = record["calibration"][ASKED]["calibration_error"]
+    assert after < before / 2
+    assert record["results"][ASKED]["OmniNA"]["calibration_error"] == pytest.approx(after)
+    assert record["calibration"][ASKED]["temperature"] == questions.by_text[ASKED].temperature

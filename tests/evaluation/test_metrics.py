@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from omnina.evaluation.bootstrap import bootstrap_intervals, resampled_metrics
+from omnina.evaluation import bootstrap
+from omnina.evaluation.bootstrap import bootstrap_intervals, mean_intervals, resampled_metrics
 from omnina.evaluation.metrics import (
     Scored,
     classification_metrics,
@@ -143,3 +146,38 @@ def test_free_text_by_hand():
 )
 def test_token_f1(gold, found, f1):
     assert token_f1(gold, found) == pytest.approx(f1)
+
+
+def test_intervals_do_not_depend_on_how_many_resamples_are_computed_together(monkeypatch):
+    scored = many_classes()
+    texts = {"exact_match": np.random.default_rng(0).random(300)}
+    whole = bootstrap_intervals(scored, 50), mean_intervals(texts, 50)
+    monkeypatch.setattr(bootstrap, "CELLS", 1000)  # three resamples of 300 rows
+    parts = bootstrap_intervals(scored, 50), mean_intervals(texts, 50)
+    for one, other in zip(whole, parts, strict=True):
+        assert one.keys() == other.keys()
+        for name, interval in one.items():
+            assert other[name] == pytest.approx(interval, abs=1e-12)
+
+
+def test_memory_of_the_bootstrap_does_not_grow_with_the_resamples():
+    generator = np.random.default_rng(0)
+    labels = [str(place) for place in range(5)]
+    gold = [labels[place] for place in generator.integers(0, 5, 2000)]
+    scored = Scored(gold, labels, generator.dirichlet(np.ones(5), 2000))
+    bootstrap_intervals(scored, 1)  # what is cached with the rows
+    peaks = []
+    for resamples in (600, 2400):
+        tracemalloc.start()
+        bootstrap_intervals(scored, resamples)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_the_interval_of_a_mean_is_that_of_resampled_rows():
+    values = np.random.default_rng(0).random(400)
+    low, high = mean_intervals({"mean": values}, 2000)["mean"]
+    half_width = 1.96 * values.std() / np.sqrt(400)
+    assert low == pytest.approx(values.mean() - half_width, rel=0.02)
+    assert high == pytest.approx(values.mean() + half_width, rel=0.02)

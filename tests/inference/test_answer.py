@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 from tables import random_dna
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from omnina.checkpoints.manifest import write_manifest
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.inference.answer import UNSEEN, Answerer, Query
@@ -119,7 +121,7 @@ def test_an_unknown_folder(tmp_path):
 def test_an_interrupted_runs_folder_names_the_checkpoint_in_it(checkpoint, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(checkpoint, run / "checkpoint-5")
-    (run / "checkpoint-5" / "trainer_state.json").write_text("{}")
+    write_manifest(run / "checkpoint-5")
     with pytest.raises(
         UserError, match=r"interrupted: the same command again finishes it, or use .*checkpoint-5"
     ):
@@ -196,3 +198,13 @@ def test_each_draw_of_a_row_is_another():
         for draw in range(3)
     ]
     assert len(set(map(tuple, answers))) > 5
+
+
+def test_equal_queries_of_one_call_are_sampled_apart_unless_they_name_their_draw(checkpoint):
+    answerer = Answerer(checkpoint, decoding=Decoding(max_new_tokens=8, sample=True))
+    query = Query(parse_cell("ACGTACGT"), STORY)
+    texts = [answer.text for answer in answerer.answer([query] * 4)]
+    assert len(set(texts)) > 1
+    assert texts == [answer.text for answer in answerer.answer([query] * 4)]
+    same = [answer.text for answer in answerer.answer([replace(query, draw=2)] * 2)]
+    assert same == [texts[2]] * 2

@@ -288,3 +288,37 @@ def test_a_journal_that_is_none(answerer, table, tmp_path):
     (tmp_path / "answers.csv.unfinished.json").write_text("{")
     with pytest.raises(UserError, match="remove it to begin anew"):
         predict(answerer, table, tmp_path / "answers.csv")
+
+
+def test_a_file_that_appears_meanwhile_is_left_alone(answerer, table, tmp_path, monkeypatch):
+    path = tmp_path / "answers.csv"
+    late = predictor(answerer, table, path)
+    original = late._answers
+    monkeypatch.setattr(late, "_answers", lambda rows: path.write_text("mine") and original(rows))
+    with pytest.raises(UserError, match="appeared meanwhile and was left alone"):
+        late.run()
+    assert path.read_text() == "mine"
+    path.unlink()
+    again = predictor(answerer, table, path)
+    monkeypatch.setattr(again, "_answers", lambda _: pytest.fail("all rows were answered"))
+    again.run()
+    rows, other = path.read_text(), tmp_path / "other.csv"
+    predict(answerer, table, other)
+    assert rows == other.read_text()
+
+
+def test_two_equal_commands_at_once(answerer, table, tmp_path, monkeypatch):
+    path = tmp_path / "answers.csv"
+    first, second = predictor(answerer, table, path), predictor(answerer, table, path)
+    original = first._answers
+
+    def while_another_runs(rows):
+        with pytest.raises(UserError, match="another command is writing this output"):
+            second.run()
+        return original(rows)
+
+    monkeypatch.setattr(first, "_answers", while_another_runs)
+    first.run()
+    with pytest.raises(UserError, match="this file exists"):
+        second.run()
+    assert sorted(file.name for file in tmp_path.glob("answers.csv*")) == ["answers.csv"]

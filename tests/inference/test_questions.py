@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 
 from omnina.errors import UserError
@@ -6,13 +5,11 @@ from omnina.inference.questions import (
     QUESTIONS_FILE,
     Question,
     Questions,
-    fit_temperature,
     load_questions,
     nearest_question,
     questions_of,
     save_questions,
 )
-from omnina.inference.scoring import normalised
 
 
 def test_labels_are_the_different_training_answers_unless_given():
@@ -33,19 +30,6 @@ def test_labels_that_leave_out_a_training_answer_are_refused():
 def test_labels_for_a_question_nobody_asks_are_refused():
     with pytest.raises(UserError, match="'z\\?', which no training row asks"):
         questions_of({"a?": {"yes": 3}}, {"z?": ["no"]})
-
-
-def test_the_fitted_temperature_is_the_one_that_the_answers_were_drawn_at():
-    generator = np.random.default_rng(0)
-    scores = generator.normal(size=(4000, 5)) * 4
-    for temperature in (0.5, 1.0, 2.5):
-        probabilities = normalised(scores, temperature)
-        gold = [generator.choice(5, p=row) for row in probabilities]
-        assert fit_temperature(list(scores), gold) == pytest.approx(temperature, rel=0.08)
-
-
-def test_no_row_leaves_probabilities_as_they_are():
-    assert fit_temperature([], []) == 1.0
 
 
 def test_saved_and_loaded_are_the_same(tmp_path):

@@ -15,7 +15,7 @@ from omnina.corpus.dedup.forbid import ForbiddenSequences, Kind
 from omnina.corpus.dedup.parts import Part, read_parts
 from omnina.corpus.dedup.sketch import DEFAULT, SketchSettings
 from omnina.errors import UserError
-from omnina.table import expand_paths
+from omnina.tables.table import expand_paths
 
 EVERY_QUESTION = "all"
 

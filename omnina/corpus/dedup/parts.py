@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
-from omnina.table import expand_paths, read_rows
+from omnina.tables.table import expand_paths, read_rows
 
 SEQUENCE = "sequence"
 QUESTION = "question"

@@ -47,12 +47,3 @@ class Postings:
         ends = np.cumsum(sizes)
         positions = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
         return np.unique(self.owners[positions], return_counts=True)
-
-    def links(self) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        """Pairs of successive owners of one key, in blocks: enough to chain all owners of a key."""
-        block = 1 << 20
-        for start in range(0, len(self.keys) - 1, block):
-            stop = min(start + block, len(self.keys) - 1)
-            same = np.flatnonzero(self.keys[start:stop] == self.keys[start + 1 : stop + 1]) + start
-            pairs = np.unique(np.stack((self.owners[same], self.owners[same + 1]), axis=1), axis=0)
-            yield pairs[:, 0], pairs[:, 1]

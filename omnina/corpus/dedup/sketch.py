@@ -105,12 +105,16 @@ def _densify(values: np.ndarray, filled: np.ndarray) -> None:
         empty = empty[~lends]
 
 
-def band_keys(values: np.ndarray, settings: SketchSettings) -> np.ndarray:
-    """(values,) uint32 -> (bands,) uint64: one key a band, different from another band's of equal values."""
-    rows = values.reshape(settings.bands, settings.rows)
-    keys = np.arange(settings.bands, dtype=np.uint64)
+def band_keys(signatures: np.ndarray, bands: range, settings: SketchSettings) -> np.ndarray:
+    """(n, values) uint32 -> (len(bands), n) uint64 keys of these bands.
+
+    A band's key differs from another band's of equal values.
+    """
+    keys = np.repeat(np.array(bands, dtype=np.uint64)[:, np.newaxis], len(signatures), axis=1)
+    of_bands = signatures[:, bands.start * settings.rows : bands.stop * settings.rows]
+    rows = of_bands.reshape(len(signatures), len(bands), settings.rows)
     for row in range(settings.rows):
-        keys = mixed((keys << np.uint64(32)) ^ mixed(rows[:, row]))
+        keys = mixed((keys << np.uint64(32)) ^ mixed(rows[:, :, row].T))
     return keys
 
 

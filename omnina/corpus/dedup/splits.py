@@ -2,7 +2,7 @@
 
 Parallel tasks agree without talking, a group is never on two sides, and a group that is added moves no other.
 A group is whatever must not be split: an accession, a taxon, or a cluster of near-duplicates, whose name is
-its smallest member (``neighbours.NeighbourIndex.clusters``). Shares hold on average over groups of like size:
+the smallest digest in it (``clustering``). Shares hold on average over groups of like size:
 of G groups a share s gets s G, give or take sqrt(G s (1 - s)): 100 +- 10 of 10,000 at 1 %.
 """
 

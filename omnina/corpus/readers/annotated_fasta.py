@@ -13,7 +13,7 @@ from omnina.corpus.readers.record import stated
 from omnina.corpus.readers.streams import source_name
 from omnina.corpus.readers.windowed import WHOLE, Cutting, described_fields, record_passages
 from omnina.corpus.reject import DUPLICATE, NO_ANNOTATION, NO_SEQUENCE, Reject
-from omnina.table import read_rows
+from omnina.tables.table import read_rows
 
 ACCESSION, ANNOTATION = "accession", "annotation"
 
@@ -45,7 +45,7 @@ def read_table_fasta(
     """Yield passages with the annotation of the table's row of the same accession.
 
     Rejects come for unusable rows first, then for FASTA records in file order, and at the end for rows
-    without a record. Raises UserError as ``read_fasta`` and ``omnina.table.read_rows`` do.
+    without a record. Raises UserError as ``read_fasta`` and ``omnina.tables.table.read_rows`` do.
     """
     source, rows, rejects = source_name(path), *read_annotations(table)
     yield from rejects

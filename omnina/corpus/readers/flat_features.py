@@ -55,7 +55,7 @@ def source_qualifiers(table: Iterable[Entry]) -> dict[str, str]:
         if entry.kind != "source":
             continue
         try:
-            found = parsed(entry)
+            found = _parsed(entry)
         except BadEntry:
             continue
         if found.first("organism"):
@@ -97,11 +97,8 @@ def _inside(feature: Feature, gene: Feature) -> bool:
 def _feature(entry: Entry, surroundings: Surroundings) -> tuple[Feature, tuple[str, ...]]:
     """A feature and its tags."""
     line = surroundings.line + entry.index
-    fault = next(filter(None, map(not_utf8, entry.lines)), None)
     try:
-        if fault:
-            raise BadEntry(fault)
-        found = parsed(entry)
+        found = _parsed(entry)
     except BadEntry as error:
         return _faulty(entry.kind, entry.kind, line, (NOT_PARSED, str(error))), ()
     tags = tuple(filter(None, (found.first("locus_tag"), found.first("gene"))))
@@ -122,6 +119,14 @@ def _feature(entry: Entry, surroundings: Surroundings) -> tuple[Feature, tuple[s
         fault=fault,
     )
     return feature, tags
+
+
+def _parsed(entry: Entry) -> ParsedEntry:
+    """Raises BadEntry, also for bytes that are not UTF-8: they could not be written to a table."""
+    fault = next(filter(None, map(not_utf8, (entry.kind, *entry.lines))), None)
+    if fault:
+        raise BadEntry(fault)
+    return parsed(entry)
 
 
 def _faulty(kind: str, name: str, line: int, fault: tuple[str, str]) -> Feature:

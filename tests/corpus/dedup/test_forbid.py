@@ -6,8 +6,8 @@ from tables import write_table
 
 from omnina.corpus.choice import mapped
 from omnina.corpus.dedup.forbid import ForbiddenSequences, Kind
-from omnina.corpus.durable import write_arrays
 from omnina.errors import UserError
+from omnina.files.durable import write_arrays
 
 GUIDE = "GACGCATAAAGATGAGACGCTGG"  # 23 bases
 

@@ -2,12 +2,13 @@
 
 import random
 from functools import cache
+from pathlib import Path
 
 import pytest
 from planted import copy_of, dna, shuffled
+from signed import clusters_on_disk
 
 from omnina.corpus.dedup.containment import ContainmentIndex
-from omnina.corpus.dedup.neighbours import NeighbourIndex
 
 PAIRS = 200
 SEED = 2026
@@ -21,18 +22,19 @@ def originals(bases: int) -> list[str]:
 
 
 @cache
-def indexes(bases: int) -> tuple[NeighbourIndex, ContainmentIndex]:
-    return NeighbourIndex((str(i), one) for i, one in enumerate(originals(bases))), ContainmentIndex.build(
-        originals(bases)
-    )
+def index(bases: int) -> ContainmentIndex:
+    return ContainmentIndex.build(originals(bases))
 
 
-def found_by(bases: int, queries: list[str]) -> list[list[set[int]]]:
-    """For bands and for containment: the indexed sequences that each query is near to."""
-    bands, containment = indexes(bases)
+def found_by(bases: int, queries: list[str], folder: Path) -> list[list[set[int]]]:
+    """For bands and for containment: the originals that each query is near to."""
+    firsts = clusters_on_disk([originals(bases), queries], folder)
+    clusters = {first: set() for first in firsts}
+    for number, first in enumerate(firsts[:PAIRS]):
+        clusters[first].add(number)
     return [
-        [{int(name) for name, _ in bands.near(query)} for query in queries],
-        [set(containment.near(query) or ()) for query in queries],
+        [clusters[first] for first in firsts[PAIRS:]],
+        [set(index(bases).near(query) or ()) for query in queries],
     ]
 
 
@@ -49,21 +51,21 @@ def recall(found: list[set[int]]) -> float:
         *[(200, 0.01, (0.99, 0.99)), (200, 0.05, (0.95, 0.95)), (200, 0.10, (0.60, 0.70))],
     ],
 )
-def test_planted_twins_are_found(bases, divergence, least):
+def test_planted_twins_are_found(bases, divergence, least, tmp_path):
     rng = random.Random(SEED + 1)
     indels = max(1, bases // 500)
     queries = [copy_of(rng, one, divergence, indels) for one in originals(bases)]
-    shares = [recall(found) for found in found_by(bases, queries)]
+    shares = [recall(found) for found in found_by(bases, queries, tmp_path)]
     print(f"\n| {bases:,} | {divergence:.0%} | {shares[0]:.3f} | {shares[1]:.3f} |")
     assert shares[0] >= least[0] and shares[1] >= least[1]
 
 
 @pytest.mark.parametrize("bases", [200, 1000, 3000])
-def test_unrelated_and_shuffled_pairs_are_not_found(bases):
+def test_unrelated_and_shuffled_pairs_are_not_found(bases, tmp_path):
     rng = random.Random(SEED + 2)
     queries = [shuffled(rng, one) for one in originals(bases)]
     queries += [dna(rng, bases, gc=GC[i % len(GC)]) for i in range(PAIRS)]
-    false = [sum(map(len, found)) for found in found_by(bases, queries)]
+    false = [sum(map(len, found)) for found in found_by(bases, queries, tmp_path)]
     print(f"\n| {bases:,} | false pairs of {PAIRS * len(queries):,}: {false[0]} | {false[1]} |")
     assert max(false) <= 0.001 * PAIRS * len(queries)
 

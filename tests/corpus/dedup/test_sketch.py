@@ -41,9 +41,18 @@ def test_too_few_kmers_give_no_signature():
 
 
 def test_bands_of_equal_values_have_different_keys():
-    keys = band_keys(np.full(DEFAULT.values, 7, dtype=np.uint32), DEFAULT)
-    assert keys.shape == (DEFAULT.bands,)
-    assert len(set(keys.tolist())) == DEFAULT.bands
+    keys = band_keys(np.full((3, DEFAULT.values), 7, dtype=np.uint32), range(DEFAULT.bands), DEFAULT)
+    assert keys.shape == (DEFAULT.bands, 3)
+    assert len(set(keys[:, 0].tolist())) == DEFAULT.bands
+
+
+def test_a_bands_key_is_that_of_its_own_values():
+    signatures = np.arange(2 * DEFAULT.values, dtype=np.uint32).reshape(2, -1)
+    keys = band_keys(signatures, range(DEFAULT.bands), DEFAULT)
+    assert np.array_equal(band_keys(signatures, range(7, 12), DEFAULT), keys[7:12])
+    signatures[1, 2 * 9 + 1] += 1
+    changed = band_keys(signatures, range(DEFAULT.bands), DEFAULT) != keys
+    assert np.argwhere(changed).tolist() == [[9, 1]]
 
 
 @pytest.mark.parametrize("divergence", [0.0, 0.01, 0.05, 0.1])

@@ -271,3 +271,9 @@ def test_memory_is_one_records_whatever_the_file(record_file, genbank):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < len(text) / 2
+
+
+def test_bytes_that_are_no_text_in_the_source_feature_do_not_reach_a_table(read, genbank):
+    records, _ = read(genbank.encode().replace(b"taxon:562", b"taxon:5\xff2", 1))
+    assert "taxid" not in records[0].fields
+    assert records[1].fields["taxid"] == "287"

@@ -1,0 +1,1 @@
+"""Speed and memory, ours against baselines in the same run; scripts/benchmark.py is their command line."""

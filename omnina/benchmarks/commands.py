@@ -1,0 +1,95 @@
+"""From a command line of scripts/benchmark.py to tables of figures."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from omnina.benchmarks.corpus import measure_corpus
+from omnina.benchmarks.gpu import Plan, measure_gpu
+from omnina.benchmarks.loss import measure_loss_memory
+from omnina.benchmarks.memory import measure_memory
+from omnina.benchmarks.prediction import measure_prediction
+from omnina.benchmarks.resume import measure_resume
+from omnina.benchmarks.scaling import measure_documents, measure_rows
+from omnina.benchmarks.tokenisation import measure_tokenisation
+from omnina.benchmarks.training import measure_training
+from omnina.benchmarks.work import Work, tokenizer_for
+from omnina.chunking import parse_cell
+from omnina.errors import UserError
+from omnina.evaluation.asked_rows import read_asked_rows
+from omnina.inference.answer import DTYPES, Answerer, Query
+from omnina.tables.table import expand_paths
+
+MODELS = Path(__file__).parents[2] / "configs" / "model"
+PUBLISHED = ("omnina-66m", "omnina-330m", "omnina-1.7b")
+Tables = list[list[dict]]
+
+
+def measured(arguments: argparse.Namespace) -> Tables:
+    """The tables of the command that was asked for."""
+    commands: dict[str, Callable[[argparse.Namespace], Tables]] = {
+        "train": _training,
+        "finetune": _training,
+        "predict": _prediction,
+        "corpus": lambda given: [measure_corpus(sorted(given.megabytes), given.formats, given.scratch)],
+        "tokenize": lambda given: [measure_tokenisation(given.input, given.tokenizer, given.repeats)],
+        "resume": _resume,
+        "loss": lambda _: [measure_loss_memory()],
+        "memory": lambda given: measure_memory(given.model_config, given.dtype, given.batch_rows),
+        "scaling": _scaling,
+        "gpu": _gpu,
+    }
+    return commands[arguments.what](arguments)
+
+
+def _training(arguments: argparse.Namespace) -> Tables:
+    """Forward and backward passes, for each number of rows a pass."""
+    expand_paths(arguments.input)
+    with TemporaryDirectory() as scratch:
+        tokenizer = arguments.tokenizer or tokenizer_for(
+            arguments.input, arguments.model_config, Path(scratch) / "tokenizer"
+        )
+        shared = (arguments.input, arguments.model_config, tokenizer, arguments.dtype)
+        questions = arguments.what == "finetune"
+        works = [Work(*shared, rows, arguments.batches, questions) for rows in arguments.batch_rows]
+        return [measure_training(work) for work in works]
+
+
+def _prediction(arguments: argparse.Namespace) -> Tables:
+    """Answering, for each number of rows a batch."""
+    answerer = Answerer(
+        arguments.checkpoint, dtype=DTYPES[arguments.dtype], all_labels=arguments.label_probabilities
+    )
+    rows = [row for row in read_asked_rows(arguments.input) if row.question in answerer.label_sets]
+    if not rows:
+        raise UserError(
+            f"{arguments.input}: no row asks a question that {arguments.checkpoint} has labels for."
+        )
+    chosen = rows[:: max(1, len(rows) // arguments.rows)][: arguments.rows]
+    queries = [Query(parse_cell(row.cell), row.question) for row in chosen]
+    name = f"{arguments.checkpoint.name}, {arguments.dtype}"
+    return [
+        measure_prediction(answerer, queries, size, f"{name}, {size} rows a batch")
+        for size in arguments.batch_rows
+    ]
+
+
+def _resume(arguments: argparse.Namespace) -> Tables:
+    where = (arguments.input, arguments.tokenizer, arguments.model_config)
+    return [measure_resume(*where, sorted(arguments.steps), arguments.repeats)]
+
+
+def _scaling(arguments: argparse.Namespace) -> Tables:
+    documents = measure_documents(
+        arguments.model_config, arguments.dtype, arguments.pass_tokens, arguments.turns
+    )
+    return [documents, measure_rows(arguments.rows)]
+
+
+def _gpu(arguments: argparse.Namespace) -> Tables:
+    if arguments.tiny:
+        small = {"fp8_from": 64, "tokens": 1024, "fewest_tokens": 1024, "ceiling_size": 256, "seconds": 0.1}
+        return [measure_gpu(Plan((str(MODELS / "tiny.yaml"),), **small, limit=arguments.limit_seconds))]
+    configs = tuple(str(MODELS / f"{name}.yaml") for name in PUBLISHED)
+    return [measure_gpu(Plan(configs, limit=arguments.limit_seconds))]

@@ -1,0 +1,80 @@
+"""Figures as Markdown and JSON: rows ``{work, metric, ours, baseline, ratio}``, or ``{work, metric, value}``.
+
+Both carry where they were made: date, commit, hardware, versions, the command.
+"""
+
+import json
+import platform
+import shlex
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+PACKAGES = ("torch", "transformers", "tokenizers", "pyarrow")
+EXTRAS = {"torchao": "torchao", "liger_kernel": "liger-kernel"}
+
+
+def compared(work: str, metric: str, ours: float, baseline: float) -> dict:
+    """A figure of ours beside the baseline's."""
+    return {"work": work, "metric": metric, "ours": ours, "baseline": baseline, "ratio": ours / baseline}
+
+
+def single(work: str, metric: str, value: float | str | None) -> dict:
+    """A figure without a baseline; None: not measured."""
+    return {"work": work, "metric": metric, "value": value}
+
+
+def markdown_table(rows: list[dict]) -> str:
+    """The rows of one kind as a Markdown table."""
+    if "value" in rows[0]:
+        lines = ["| work | metric | value |", "|---|---|---:|"]
+        lines += [f"| {row['work']} | {row['metric']} | {_figure(row['value'])} |" for row in rows]
+        return "\n".join(lines)
+    lines = [f"{rows[0]['work']}:", "", "| metric | ours | baseline | ratio |", "|---|---:|---:|---:|"]
+    for row in rows:
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        lines.append(f"| {row['metric']} | {_figure(row['ours'])} | {_figure(row['baseline'])} | {ratio} |")
+    return "\n".join(lines)
+
+
+def stamp() -> dict[str, str]:
+    """Where and when figures were made, and by what."""
+    from omnina.checkout import git_commit  # here: torch is no need of --help
+    from omnina.run_folder import hardware
+
+    extras = [name for module, name in EXTRAS.items() if find_spec(module)]
+    versions = ", ".join(f"{name} {version(name)}" for name in (*PACKAGES, *extras))
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": git_commit(),
+        "hardware": f"{hardware()}; {processor()}",
+        "versions": f"Python {platform.python_version()}, {versions}",
+        "command": shlex.join(["python", *sys.argv]),
+    }
+
+
+def processor() -> str:
+    """The processor's name; what the system calls it where Linux does not say."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
+
+
+def report(tables: list[list[dict]], made: dict[str, str], json_file: Path | None) -> str:
+    """The tables as Markdown under their stamp; the same as JSON into a file, if one is named."""
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        figures = {"made": made, "figures": [row for rows in tables for row in rows]}
+        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    head = "\n".join(f"- {name}: {value}" for name, value in made.items())
+    return "\n\n".join([head, *(markdown_table(rows) for rows in tables)])
+
+
+def _figure(value: float | str | None) -> str:
+    if value is None:
+        return "not measured"
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.4g}"

@@ -1,0 +1,100 @@
+"""Peak memory of optimizer steps, and what it is made of; each figure from a process of its own.
+
+Parameters, gradients and AdamW's two moments are float32, so known; the rest of the peak is activations and
+temporaries. Python and torch themselves are left out where parts are told, and counted in ``peak_of_steps``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import LlamaConfig
+
+from omnina.benchmarks.child import in_child, peak_resident_bytes
+from omnina.benchmarks.figures import compared
+from omnina.benchmarks.training import run_pass
+from omnina.benchmarks.ways import OURS, PADDED, Choices, Way, make_way
+from omnina.benchmarks.work import Work, first_device, published_like_rows
+from omnina.files.yaml_file import read_yaml
+
+STEPS = 2  # the second has the optimizer's moments beside the activations
+MIB = 2**20
+
+
+def measure_memory(model_configs: Iterable[str], dtype: str, rows: int) -> list[list[dict]]:
+    """A table of ``{work, metric, ours, baseline, ratio}`` for each architecture, MiB.
+
+    Args:
+        model_configs: YAMLs with architectures.
+        dtype: ``bf16`` (autocast) or ``fp32``.
+        rows: of a forward pass, with lengths as in the published sample.
+    """
+    return [_table(model_config, dtype, rows) for model_config in model_configs]
+
+
+def _table(model_config: str, dtype: str, rows: int) -> list[dict]:
+    work = f"{Path(model_config).stem}, {dtype}, {rows} rows a pass"
+    table = []
+    for checkpointing in (False, True):
+        parts = [
+            in_child(
+                "omnina.benchmarks.memory", "parts_of_a_step", model_config, dtype, rows, way, checkpointing
+            )
+            for way in (OURS, PADDED)
+        ]
+        suffix = ", activations computed again" if checkpointing else ""
+        names = list(parts[0]) if not checkpointing else ["activations and temporaries", "whole step"]
+        table += [
+            compared(work, f"{name}{suffix}, MiB", *(part[name] / MIB for part in parts)) for name in names
+        ]
+    return table
+
+
+def parts_of_a_step(model_config: str, dtype: str, rows: int, way_name: str, checkpointing: bool) -> dict:
+    """Bytes by part, over steps with AdamW; for a child process."""
+    config = LlamaConfig(**read_yaml(Path(model_config)))
+    choices = Choices(config, first_device(), dtype == "bf16")
+    batch = published_like_rows(rows, config.vocab_size, config.max_position_embeddings)
+    _small_steps(choices, way_name)  # what the libraries load is no part of the step
+    before = _peak(choices.device)
+    way = make_way(way_name, replace(choices, checkpointing=checkpointing))
+    _steps(way, choices, [batch] * STEPS)
+    weights = sum(parameter.nbytes for parameter in way.model.parameters())
+    whole = _peak(choices.device) - before
+    return {
+        "parameters": weights,
+        "gradients": weights,
+        "optimizer": 2 * weights,
+        "activations and temporaries": max(whole - 4 * weights, 1),
+        "whole step": whole,
+    }
+
+
+def peak_of_steps(settings: dict, way_name: str) -> int:
+    """Highest memory of this process, bytes, over steps of this ``Work`` with AdamW; for a child process."""
+    work = Work(**settings)
+    data, choices = work.data(), work.choices
+    batches = [data.__getitems__(batch) for batch in work.row_batches(len(data))]
+    _steps(make_way(way_name, choices), choices, batches)
+    return _peak(choices.device)
+
+
+def _small_steps(choices: Choices, way_name: str) -> None:
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1
+    )
+    small = replace(choices, config=config)
+    _steps(make_way(way_name, small), small, [published_like_rows(2, 64, 64)] * STEPS)
+
+
+def _steps(way: Way, choices: Choices, batches: list[list[dict]]) -> None:
+    optimizer = torch.optim.AdamW(way.model.parameters(), lr=1e-4, fused=True)
+    for rows in batches:
+        run_pass(way, choices, rows)
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def _peak(device: torch.device) -> int:
+    return torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_resident_bytes()

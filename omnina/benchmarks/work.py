@@ -1,0 +1,105 @@
+"""What a training benchmark works on: the rows of a table in fixed batches, or rows like the published."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import LlamaConfig
+
+from omnina.benchmarks.ways import Choices
+from omnina.chunking import SequenceRules
+from omnina.dataset import TokenizedData, load_data
+from omnina.errors import UserError
+from omnina.files.yaml_file import read_yaml
+from omnina.tables.rows import DataSettings
+from omnina.tokenizer import BOS_ID, EOS_ID
+from omnina.vocabulary.sentencepiece_training import TOO_LARGE
+from omnina.vocabulary.training import train_tokenizer
+
+MAX_LENGTH = 2048
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is measured, as given on the command line.
+
+    Args:
+        input: table of rows.
+        model_config: YAML with the architecture.
+        tokenizer: folder of a tokenizer that fits it.
+        dtype: ``bf16`` (autocast) or ``fp32``.
+        batch_rows: rows of one forward pass, in the baselines and in ours.
+        batches: passes timed.
+        questions: rows of fine-tuning, loss on the answers alone, instead of pretraining.
+    """
+
+    input: str
+    model_config: str
+    tokenizer: str
+    dtype: str
+    batch_rows: int
+    batches: int
+    questions: bool = False
+
+    @property
+    def choices(self) -> Choices:
+        """Of every way."""
+        config = LlamaConfig(**read_yaml(Path(self.model_config)))
+        return Choices(config, first_device(), self.dtype == "bf16", self.questions)
+
+    @property
+    def name(self) -> str:
+        """For the tables."""
+        return f"{Path(self.model_config).stem}, {self.dtype}, {self.batch_rows} rows a pass"
+
+    def data(self) -> TokenizedData:
+        """The rows, cached beside the tokenizer."""
+        rules = None if self.questions else SequenceRules()
+        settings = DataSettings(MAX_LENGTH, self.questions, rules, bad_rows="skip")
+        file, cache = Path(self.tokenizer) / "tokenizer.json", Path(self.tokenizer) / "cache"
+        return load_data(self.input, file, BOS_ID, EOS_ID, settings, cache_dir=cache)
+
+    def row_batches(self, rows: int) -> list[list[int]]:
+        """Row ids of each batch, in a fixed random order."""
+        order = np.random.default_rng(0).permutation(rows)
+        count = min(self.batches + 1, rows // self.batch_rows)  # the first is for warming up
+        return [order[i * self.batch_rows : (i + 1) * self.batch_rows].tolist() for i in range(count)]
+
+
+def first_device() -> torch.device:
+    """The first GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def precision(choices: Choices) -> AbstractContextManager:
+    """Autocast, or nothing."""
+    return torch.autocast(choices.device.type, torch.bfloat16) if choices.half else nullcontext()
+
+
+def published_like_rows(count: int, vocabulary: int, longest: int, seed: int = 0) -> list[dict]:
+    """Random documents with lengths as in the published sample: padded by eights, 45 % would be real."""
+    generator = np.random.default_rng(seed)
+    lengths = np.clip(generator.lognormal(np.log(170), 0.9, count), 40, 620).astype(int)
+    lengths = np.minimum(lengths, longest)
+    return [{"input_ids": generator.integers(3, vocabulary, n), "answer_start": int(n) // 2} for n in lengths]
+
+
+def tokenizer_for(input_table: str, model_config: str, folder: Path) -> str:
+    """Train a tokenizer on the table; returns its folder.
+
+    It has as many tokens as the architecture, or a half, a quarter, ... where the table does not hold so many
+    pieces; how many is printed. The architecture's own number stays what is computed.
+    """
+    pieces = read_yaml(Path(model_config))["vocab_size"] - 1
+    while True:
+        try:
+            train_tokenizer([input_table], folder, vocab_size=pieces)
+        except UserError as error:
+            if TOO_LARGE not in str(error):
+                raise
+            pieces //= 2
+        else:
+            print(f"tokenizer: {pieces:,} pieces, trained on {input_table}")
+            return str(folder)

@@ -1,0 +1,1 @@
+"""Checkpoints: chosen, written whole, checked to the byte."""

@@ -1,0 +1,1 @@
+"""Files: read with errors that name them, written whole, kept inside their folder."""

@@ -1,0 +1,1 @@
+"""The published models made into folders of this project's layout."""

@@ -1,0 +1,1 @@
+"""Tables of rows: read, checked, counted."""

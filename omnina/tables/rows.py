@@ -1,0 +1,160 @@
+"""From a table's record to documents: checks, filters, windows, prompts.
+
+Knows no torch: a worker process starts with the tokenizer alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
+from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
+from omnina.segmentation import TokenSplitter
+from omnina.tables.part import WHOLE, TablePart
+from omnina.tables.table import read_rows
+from omnina.text_encoding import fastest_encoder
+
+ROWS_PER_TASK = 256
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What decides the rows' token ids.
+
+    Args:
+        max_length: longest document, in tokens; longer ones lose bases at the end of the sequence.
+        questions: rows have a question (fine-tuning); otherwise they do not (pretraining).
+        rules: filters and windows, or None to take every sequence whole.
+        bad_rows: ``stop`` at the first bad row, or ``skip`` them all and list them.
+        source_column: names each row's source in reports; the table's file name if None.
+        both_strands: rows with these questions become two documents, one of each strand.
+        segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
+        split_share: of the sequence's tokens in those others.
+    """
+
+    max_length: int
+    questions: bool
+    rules: SequenceRules | None
+    bad_rows: str = "stop"
+    source_column: str | None = None
+    both_strands: tuple[str, ...] = ()
+    segmentations: int = 1
+    split_share: float = 0.1
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns that a table must have."""
+        source = [self.source_column] if self.source_column else []
+        return list(dict.fromkeys(["sequence", *self.texts, *source]))
+
+    @property
+    def texts(self) -> list[str]:
+        """Columns beside the sequence that the prompt holds; none may be empty."""
+        return ["question", "response"] if self.questions else ["response"]
+
+    @property
+    def prompt(self) -> Prompt:
+        """The wording around a row's cells."""
+        return FINETUNE_PROMPT if self.questions else PRETRAIN_PROMPT
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A record and where it stands."""
+
+    path: str
+    line: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A record's documents, or why it has none."""
+
+    documents: tuple[Document, ...] = ()
+    filtered: str = ""
+    rejected: str = ""
+    uracils: int = 0
+
+
+class RowEncoder:
+    """Records to documents: filters, windows, prompts. Made anew in every worker process."""
+
+    def __init__(self, tokenizer_json: str, bos_id: int, eos_id: int, settings: DataSettings) -> None:
+        tokenizer = Tokenizer.from_str(tokenizer_json)
+        self.settings = settings
+        self.encoder = PromptEncoder(
+            tokenizer,
+            settings.prompt,
+            bos_id=bos_id,
+            eos_id=eos_id,
+            max_length=settings.max_length,
+            text_encoder=fastest_encoder,
+        )
+        self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length)
+
+    def outcomes(self, records: list[TableRow]) -> list[Outcome]:
+        """One outcome per record, in order; all windows are tokenised in one call."""
+        prepared = [self._prepare(record.cells) for record in records]
+        flat = [row for rows, _ in prepared for row in rows]
+        encoded = iter(self.encoder.encode(flat))
+        return [self._finish(outcome, list(islice(encoded, len(rows)))) for rows, outcome in prepared]
+
+    def windows(self, cells: dict[str, str]) -> list[Row]:
+        """A record's windows as they are tokenised; none if it is filtered or rejected."""
+        rows, _ = self._prepare(cells)
+        return rows
+
+    def _prepare(self, cells: dict[str, str]) -> tuple[list[Row], Outcome]:
+        """A record's windows, or none and the reason."""
+        try:
+            nucleotides = parse_cell(cells["sequence"])
+        except ValueError as error:
+            return [], Outcome(rejected=str(error))
+        for name in self.settings.texts:
+            if not cells[name].strip():
+                return [], Outcome(rejected=f"the {name} is empty")
+        rules = self.settings.rules
+        if rules and (reason := filter_reason(nucleotides, rules)):
+            return [], Outcome(filtered=reason)
+        pieces = windows(nucleotides, rules) if rules else [nucleotides]
+        if cells.get("question") in self.settings.both_strands:
+            pieces += [piece.other_strand for piece in pieces]
+        rows = [Row(piece, cells["response"], cells.get("question", "")) for piece in pieces]
+        return rows, Outcome(uracils=nucleotides.converted_uracils)
+
+    def _finish(self, outcome: Outcome, encoded: list[Document | ValueError]) -> Outcome:
+        errors = [entry for entry in encoded if isinstance(entry, ValueError)]
+        if errors:
+            return Outcome(rejected=str(errors[0]))
+        variants = range(1, self.settings.segmentations)
+        others = [self.splitter.split(document, variant) for variant in variants for document in encoded]
+        return Outcome((*encoded, *others), outcome.filtered, outcome.rejected, outcome.uracils)
+
+
+def read_records(path: Path, columns: list[str], part: TablePart = WHOLE) -> Iterator[TableRow]:
+    """A table's records with these columns, in order."""
+    for line, cells in read_rows(path, columns, part=part):
+        yield TableRow(str(path), line, {name: cells[name] for name in columns})
+
+
+def source_of(record: TableRow, settings: DataSettings) -> str:
+    """The name that a record's figures are reported under."""
+    return record.cells[settings.source_column] if settings.source_column else file_name(record.path)
+
+
+@lru_cache
+def file_name(path: str) -> str:
+    """Without folders; asked for at every row."""
+    return Path(path).name
+
+
+def batched_records(records: Iterable[TableRow]) -> Iterator[list[TableRow]]:
+    """Lists of records as one call tokenises them, in order."""
+    iterator = iter(records)
+    while batch := list(islice(iterator, ROWS_PER_TASK)):
+        yield batch

@@ -1,0 +1,81 @@
+"""transformers' ``TrainingArguments`` with this project's defaults, and the parser that fills them."""
+
+import re
+from dataclasses import dataclass, field, fields
+
+import torch
+from transformers import HfArgumentParser, TrainingArguments
+from transformers.utils import is_torch_bf16_gpu_available
+
+from omnina.errors import UserError
+
+# What transformers calls activation_checkpointing: it had another name before 5.23.
+CHECKPOINTING_KEY = (
+    "activation_checkpointing"
+    if "activation_checkpointing" in {entry.name for entry in fields(TrainingArguments)}
+    else "gradient_checkpointing"
+)
+
+
+@dataclass
+class TrainerSettings(TrainingArguments):
+    """TrainingArguments with this project's defaults."""
+
+    output_dir: str = field(default="output/run", metadata={"help": "where everything goes"})
+    report_to: str = field(default="tensorboard", metadata={"help": "where live figures go"})
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "true would hide NaN losses"})
+    ddp_find_unused_parameters: bool = field(default=False, metadata={"help": "all parameters are used"})
+    eval_strategy: str = field(default="steps", metadata={"help": "when to validate"})
+    eval_on_start: bool = field(default=True, metadata={"help": "validate before the first step"})
+    remove_unused_columns: bool = field(default=False, metadata={"help": "the collator takes what it needs"})
+    logging_first_step: bool = field(default=True, metadata={"help": "log step 1"})
+    bf16: str = field(  # a bool once checked
+        default="false", metadata={"help": "multiply matrices in bf16; auto: where the processor does"}
+    )
+    activation_checkpointing: bool = field(
+        default=False, metadata={"help": "keep no activations inside layers, compute them again backwards"}
+    )
+    dataloader_num_workers: int | None = field(
+        default=None, metadata={"help": "processes that build batches ahead; 2 for a GPU, none on a CPU"}
+    )
+
+    def __post_init__(self) -> None:
+        self.bf16 = self._bf16_wanted()
+        if self.bf16 and not torch.cuda.is_available():
+            self.use_cpu = True  # transformers allows bf16 on a CPU only where it is wanted in so many words
+        if self.dataloader_num_workers is None:
+            self.dataloader_num_workers = 2 if torch.cuda.is_available() and not self.use_cpu else 0
+        if "all" in self.report_to:
+            raise UserError("report_to: all would send figures to every service found; name those you want.")
+        self.ignore_data_skip = True
+        setattr(self, CHECKPOINTING_KEY, self.activation_checkpointing)
+        super().__post_init__()
+
+    def _bf16_wanted(self) -> bool:
+        """``bf16`` as yes or no; UserError for neither, or where it would be a mistake."""
+        on_gpu = torch.cuda.is_available() and not self.use_cpu
+        wanted = str(self.bf16).lower()
+        if wanted not in ("true", "false", "auto"):
+            raise UserError(f"bf16: '{self.bf16}' is none of true, false and auto.")
+        if wanted == "auto":
+            return is_torch_bf16_gpu_available() if on_gpu else cpu_multiplies_bf16()
+        if wanted == "true" and not self.use_cpu and not is_torch_bf16_gpu_available():
+            raise UserError(
+                "bf16: true, but torch sees no GPU that computes in bf16. Run it where there is one, or add "
+                "--use_cpu true to train on the CPU on purpose (a published size takes months there)."
+            )
+        return wanted == "true"
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether the processor has instructions for products of bf16 matrices (x86 and Arm)."""
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+class SettingsParser(HfArgumentParser):
+    """transformers' parser, which here raises instead of leaving the program."""
+
+    def error(self, message: str) -> None:
+        """Called by argparse for a wrong type or a missing key."""
+        raise UserError(re.sub(r"^argument --(\w+)(/\S+)?:", r"'\1':", message))

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Trains the published sizes for seconds each on one GPU and prints what was reached; ten minutes at most.
+#   bash scripts/benchmark_gpu.sh [--limit_seconds 480] [--json output/benchmark_gpu.json]
+# pip install -r requirements-gpu.txt (into the environment in use) adds float8 and Liger's kernels.
+# --tiny: a small model for a moment, on a CPU too, to see that all parts run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/setup.sh
+exec "$PYTHON" scripts/benchmark.py gpu --json output/benchmark_gpu.json "$@"

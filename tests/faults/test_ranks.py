@@ -1,0 +1,62 @@
+"""Two processes under the launcher: what befalls one of them ends or saves the run for both."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from faults_world import assert_same_run, came_from
+
+from omnina.preemption import PREEMPTED_STATUS
+
+TESTS = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
+# fault, process, in words, status, steps done, step that is gone on from
+CASES = [
+    ("signal", 1, "SIGUSR1 to the second of two processes in step 5", PREEMPTED_STATUS, 5, 5),
+    ("launcher", 0, "SIGTERM to the launcher of two processes in step 5", PREEMPTED_STATUS, 5, 5),
+    ("kill", 1, "kill -9 of the second of two processes in step 5", 137, 4, 4),
+    ("kill", 0, "kill -9 of the first of two processes in step 5", 137, 4, 4),
+    ("disk", 1, "disk full (ENOSPC) in the second of two processes, at checkpoint 6", 2, 6, 4),
+]
+
+
+def launch(world, name: str, rank: int = 0, fault: str = "none") -> tuple[int, str]:
+    """Exit status of the launcher, and what was printed."""
+    config = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "num_machines": 1}
+    config |= {"num_processes": 2, "machine_rank": 0, "mixed_precision": "no", "use_cpu": False}
+    accelerate = world.folder / "two.accelerate.yaml"
+    accelerate.write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "omnina.launch", "--config_file", str(accelerate)]
+    command += ["--main_process_port", "0", str(TESTS / "faulty_rank.py"), str(rank), fault]
+    command += world.arguments(name)
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("ACCELERATE_")}
+    inherited["PYTHONPATH"] = os.pathsep.join([str(TESTS.parent), str(TESTS)])
+    done = subprocess.run(command, env=inherited, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def two(world) -> Path:
+    """The run of two processes that nothing happened to."""
+    status, log = launch(world, "two")
+    assert status == 0, log
+    return world.folder / "two"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}_{case[1]}")
+def test_one_of_two(world, two, name, record_property, case):
+    fault, rank, words, expected, done, begin = case
+    status, log = launch(world, name, rank, fault)
+    assert status == expected, log
+    folder = world.folder / name
+    checkpoint = folder / f"checkpoint-{begin}"
+    assert {"rng_state_0.pth", "rng_state_1.pth"} <= {path.name for path in checkpoint.iterdir()}
+    status, log = launch(world, name)
+    assert status == 0 and came_from(log) == begin, log
+    assert_same_run(folder, two)
+    lost = "nothing" if done == begin else f"{done - begin} step(s), made again"
+    record_property("fault", (words, f"status {expected}, goes on at step {begin} in both", lost))

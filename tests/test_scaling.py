@@ -1,0 +1,114 @@
+"""The formulas of docs/scaling.md against what a CPU can measure, and laws that hold for any size."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig
+
+from omnina import loss
+from omnina.files.yaml_file import read_yaml
+from omnina.model import OmniNAForCausalLM
+from omnina.packing import FlatCollator
+from omnina.scaling import (
+    Hardware,
+    efficiency,
+    gpu_state_bytes,
+    kept_bytes,
+    parameter_count,
+    state_bytes,
+    step_traffic,
+)
+
+ROOT = Path(__file__).parents[1]
+MODELS = sorted((ROOT / "configs" / "model").glob("*.yaml"))
+SIZES = ("omnina-66m", "omnina-330m", "omnina-1.7b")
+
+
+def config_of(name: str) -> LlamaConfig:
+    return LlamaConfig(**read_yaml(ROOT / "configs" / "model" / f"{name}.yaml"))
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_parameters_are_those_of_the_model(path):
+    config = config_of(path.stem)
+    with torch.device("meta"):
+        model = OmniNAForCausalLM(config)
+    assert parameter_count(config) == sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", ["tiny", "omnina-66m"])
+def test_weights_gradients_and_moments_take_what_the_formula_says(name):
+    config = config_of(name)
+    model = OmniNAForCausalLM(config)
+    optimizer = torch.optim.AdamW(model.parameters())
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    held = [*model.parameters(), *(parameter.grad for parameter in model.parameters())]
+    held += [
+        moment for state in optimizer.state.values() for moment in (state["exp_avg"], state["exp_avg_sq"])
+    ]
+    assert sum(tensor.numel() * tensor.element_size() for tensor in held) == state_bytes(
+        parameter_count(config)
+    )
+
+
+def kept_by_forward(config: LlamaConfig, rows: int, checkpointing: bool) -> int:
+    """Bytes that a forward pass over rows of 128 tokens keeps for the backward pass, weights left out."""
+    model = OmniNAForCausalLM(config).train()
+    if checkpointing:
+        model.gradient_checkpointing_enable()
+    row = {"input_ids": list(range(3, 131)), "answer_start": 1}
+    batch = FlatCollator(128, answers_only=False, filler_id=2)([row] * rows)
+    sizes: dict[int, int] = {}
+    alive = []  # held, so that no storage's place comes up twice
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        alive.append(tensor)
+        sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t), torch.autocast("cpu", torch.bfloat16):
+        model(**batch)
+    return sum(sizes.values())
+
+
+@pytest.mark.parametrize(("checkpointing", "within"), [(True, 0.02), (False, 0.35)])
+def test_activations_are_near_what_the_formula_says(checkpointing, within, monkeypatch):
+    """What a token adds; a CPU keeps copies inside layers that the formula, made for GPUs, leaves out."""
+    monkeypatch.setattr(loss, "FEW_LOGITS", 0)  # the loss as it is with a large vocabulary
+    config = config_of("tiny")
+    few, many = (kept_by_forward(config, rows, checkpointing) for rows in (16, 48))
+    measured = (many - few) / (32 * 128)
+    assert measured == pytest.approx(kept_bytes(config, 1, checkpointing), rel=within)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sharding_divides_the_state(name):
+    config = config_of(name)
+    shares = [gpu_state_bytes(config, "fsdp", gpus, 1) for gpus in (8, 64, 512)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] < gpu_state_bytes(config, "ddp", 8, 1) / 2
+    assert gpu_state_bytes(config, "fsdp", 8, 4) > shares[0]  # whole gradients until the last pass
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_traffic(name):
+    config = config_of(name)
+    assert step_traffic(config, "ddp", 1, 1) == step_traffic(config, "fsdp", 1, 1) == 0
+    assert step_traffic(config, "ddp", 8, 4) == step_traffic(config, "ddp", 8, 1)
+    assert step_traffic(config, "fsdp", 8, 1) == step_traffic(config, "ddp", 8, 1)
+    assert step_traffic(config, "fsdp", 8, 4) > 2 * step_traffic(config, "ddp", 8, 4)
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("engine", ["ddp", "fsdp"])
+def test_efficiency_falls_with_more_gpus_on_the_same_step(name, engine):
+    step = {"tokens_per_step": 524_288, "tokens_per_device": 8192}
+    found = [efficiency(config_of(name), engine, gpus, **step) for gpus in (1, 8, 64, 512)]
+    assert found[0] == 1
+    assert found[1:] == sorted(found[1:], reverse=True)
+    assert all(0 < value <= 1 for value in found)
+    endless = Hardware(inside=float("inf"), between=float("inf"))
+    assert efficiency(config_of(name), engine, 512, **step, hardware=endless) == 1
