@@ -73,6 +73,18 @@ class RunSettings:
     local_cache_dir: str | None = field(
         default=None, metadata={"help": "local disk for copies of a cache_dir that is shared; none if unset"}
     )
+    max_skipped_steps: int = field(
+        default=20,
+        metadata={"help": "stop after so many steps in a row whose loss or gradient is no number"},
+    )
+    spike_sigmas: float | None = field(
+        default=None,
+        metadata={"help": "skip steps so many standard deviations above the usual loss or gradient; 6, say"},
+    )
+    hang_timeout: float = field(
+        default=1800.0,
+        metadata={"help": "seconds without progress after which a run ends, with stacks; 0: never"},
+    )
     local_cache_gb: float = field(
         default=100.0,
         metadata={"help": "GB (10^9 bytes) that local copies take at most on each machine"},
@@ -92,6 +104,7 @@ class RunSettings:
             raise UserError(
                 f"validation_documents ({self.validation_documents}) must be at least 1; unset, all are used."
             )
+        self._check_health()
         if self.local_cache_gb <= 0:
             raise UserError(f"local_cache_gb ({self.local_cache_gb}) must be above 0.")
         if self.fp8 and not self.compile_layers:
@@ -100,6 +113,14 @@ class RunSettings:
             )
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout ({self.dropout}) must be at least 0 and below 1; 0.1 is usual.")
+
+    def _check_health(self) -> None:
+        if self.max_skipped_steps < 1:
+            raise UserError(f"max_skipped_steps ({self.max_skipped_steps}) must be at least 1.")
+        if self.spike_sigmas is not None and self.spike_sigmas <= 0:
+            raise UserError(f"spike_sigmas ({self.spike_sigmas}) must be above 0; 6 is usual.")
+        if self.hang_timeout < 0:
+            raise UserError(f"hang_timeout ({self.hang_timeout}) must be at least 0; 0 sets no limit.")
 
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments leave out what a setting here needs."""

@@ -35,7 +35,7 @@ from omnina.tables.row_counts import Counts
 from omnina.tables.rows import DataSettings, read_records, source_of
 from omnina.tables.table import expand_paths
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 SHARD_FOLDER = "shards"
 CACHE_LOCK = "cache.lock"  # shared by those who load, see cache_cleaning.py
 USE_SUFFIX = ".use"
@@ -90,6 +90,12 @@ class TokenizedData:
 
     def _column(self, name: str) -> np.ndarray:
         return np.asarray(np.load(self.folder / f"{name}.npy", mmap_mode="r"))
+
+    def origin(self, index: int) -> tuple[str, int]:
+        """(table, line of it) that a document is from; rows of Parquet count from 1."""
+        ends = np.cumsum(list(self.documents_by_file.values()))
+        table = list(self.documents_by_file)[int(np.searchsorted(ends, index, side="right"))]
+        return table, self.shards[index]["line"]
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -26,6 +26,15 @@ def any_rank(flag: bool) -> bool:
     return bool(flags.item())
 
 
+def mean_of_ranks(value: float) -> float:
+    """The mean over all processes; every process must ask."""
+    if not _together():
+        return value
+    total = torch.tensor([value], dtype=torch.float64)
+    dist.all_reduce(total, group=_cpu_group())
+    return total.item() / dist.get_world_size()
+
+
 def first_text(text: str | None) -> str | None:
     """The text of the lowest rank that has one; every process must ask."""
     if not _together():

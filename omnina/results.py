@@ -31,6 +31,7 @@ def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seco
         "best_checkpoint": trainer.state.best_model_checkpoint,
         "seconds": round(seconds, 1),
         "steps_in_these_seconds": steps,
+        "skipped_steps": trainer.health.skipped,
         "tokens_per_second": round(steps * stage.plan.stride / seconds, 1),
         **_speed(stage, trainer),
         "parameters": trainer.model.num_parameters(),

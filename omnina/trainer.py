@@ -18,11 +18,11 @@ from transformers.trainer_callback import ExportableState
 
 from omnina.answer_validation import AnswerValidation
 from omnina.checkpoints.choice import checkpoint_fault, checkpoint_step
-from omnina.checkpoints.portable import PortableCheckpoints
 from omnina.checkpoints.writing import prune_checkpoints, write_checkpoint
 from omnina.errors import UserError
+from omnina.guarded_steps import GuardedSteps
 from omnina.inference.questions import Questions, save_questions
-from omnina.loading import PREFETCH, TimedLoader
+from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
 from omnina.packing import FlatCollator, StepPlan, StepSampler
 from omnina.preemption import Preempted, Preemption
 from omnina.ranks import any_rank, by_main
@@ -30,9 +30,10 @@ from omnina.sharding import gathered_once, set_up_sharding
 from omnina.throughput import Throughput
 from omnina.tokenizer import save_tokenizer
 from omnina.validation import Validation
+from omnina.watchdog import Watchdog
 
 
-class OmniNATrainer(PortableCheckpoints):
+class OmniNATrainer(GuardedSteps):
     """transformers' Trainer on steps of a set number of tokens.
 
     Args:
@@ -44,7 +45,8 @@ class OmniNATrainer(PortableCheckpoints):
         answers: answers the validation rows too, in fine-tuning.
         first_step: step at which the data goes on.
         preemption: a signal noted there ends the run with a checkpoint.
-        options: the Trainer's own arguments (``model``, ``args``, ``train_dataset``, ...).
+        watchdog: hears of every forward pass and step.
+        options: those of ``GuardedSteps``, and the Trainer's own (``model``, ``args``, ...).
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class OmniNATrainer(PortableCheckpoints):
         tokenizer: PreTrainedTokenizerFast,
         first_step: int,
         preemption: Preemption,
+        watchdog: Watchdog,
         questions: Questions | None = None,
         answers: AnswerValidation | None = None,
         **options,
@@ -64,8 +67,9 @@ class OmniNATrainer(PortableCheckpoints):
         self.plan = plan
         self.validation, self.tokenizer = validation, tokenizer
         self.first_step, self.questions, self.answers = first_step, questions, answers
-        self.preemption, self.stop_agreed = preemption, False
+        self.preemption, self.stop_agreed, self.watchdog = preemption, False, watchdog
         super().__init__(data_collator=collator, **options)
+        self.model.register_forward_pre_hook(watchdog.beat)
         set_up_sharding(self.accelerator, self.args.bf16)
         shape, passes = collator.fixed_shape, self.args.world_size * self.args.gradient_accumulation_steps
         computed = shape.tokens * passes if shape else None
@@ -86,7 +90,7 @@ class OmniNATrainer(PortableCheckpoints):
         )
         workers = self.args.dataloader_num_workers
         self._loader = TimedLoader(
-            self.train_dataset,
+            RowsAtHand(self.train_dataset, workers),
             batch_sampler=sampler,
             collate_fn=self.data_collator,
             num_workers=workers,
@@ -166,6 +170,8 @@ class OmniNATrainer(PortableCheckpoints):
         """Add tokens and bases per second since the last log, and the share of time waiting for data."""
         if "loss" in logs and self.state.global_step > self.throughput.step:
             logs |= self.throughput.lap(self.state.global_step, self._loader.waited)
+            if self.health.skipped:
+                logs["skipped_steps"] = self.health.skipped
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: None) -> None:
@@ -189,9 +195,6 @@ class OmniNATrainer(PortableCheckpoints):
             self._close_logs()
             raise Preempted(f"stopped as asked, with {path}; the same command goes on from there")
 
-    def _close_logs(self) -> None:
-        self.callback_handler.on_train_end(self.args, self.state, self.control)
-
     def _name_best(self, written: Path) -> None:
         """The best checkpoint's path in the state, as it will be when the one being written has its name."""
         if self.state.best_global_step:
@@ -204,11 +207,7 @@ class OmniNATrainer(PortableCheckpoints):
             return
         for part in [*self.callback_handler.callbacks, self.control]:
             if isinstance(part, ExportableState):
-                name, states = type(part).__name__, self.state.stateful_callbacks
-                if isinstance(states[name], list):
-                    states[name].append(part.state())
-                else:
-                    states[name] = part.state()
+                self.state.stateful_callbacks[type(part).__name__] = part.state()
         self.state.save_to_json(str(Path(folder) / TRAINER_STATE_NAME))
 
     def _load_best_model(self) -> None:

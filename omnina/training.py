@@ -20,6 +20,7 @@ from omnina.early_stopping import EarlyStopping, has_stopped
 from omnina.errors import UserError
 from omnina.files.output_links import refuse_links_out
 from omnina.fp8 import convert_layers
+from omnina.health import StepHealth
 from omnina.inference.label_set import label_sets_of
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FixedShape, FlatCollator
@@ -35,6 +36,7 @@ from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.trainer import OmniNATrainer
 from omnina.trainer_settings import TrainerSettings
 from omnina.validation import Validation
+from omnina.watchdog import Watchdog
 
 
 class Adapters(Protocol):
@@ -67,7 +69,7 @@ def train(stage: Stage, adapters: Adapters | None = None) -> bool:
     if checkpoint and _is_last(checkpoint, stage):  # killed after the last step: one more would follow
         trainer.load_end(checkpoint)
     else:
-        with trainer.preemption.noted():
+        with trainer.preemption.noted(), trainer.watchdog.watching(), trainer.loader_deaths_told():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.perf_counter() - began
     metrics = trainer.metrics_at_end()
@@ -128,6 +130,9 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
         tokenizer=stage.tokenizer,
         first_step=first_step,
         preemption=Preemption(),
+        health=StepHealth(run.spike_sigmas),
+        max_skipped_steps=run.max_skipped_steps,
+        watchdog=Watchdog(run.hang_timeout, stage.folder, args.process_index),
         model=adapters.applied(model) if adapters else model,
         args=args,
         train_dataset=stage.train,

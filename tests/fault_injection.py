@@ -2,10 +2,14 @@
 
 import functools
 import importlib
+import itertools
+import math
+import multiprocessing
 import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +55,42 @@ def limit_file_size(size: int) -> None:
 def fail_with(number: int) -> None:
     """What a system call says of a full disk (ENOSPC) or a quota (EDQUOT)."""
     raise OSError(number, os.strerror(number))
+
+
+def fork_loaders() -> None:
+    """As on Linux by default: the loading processes have the run's faults too."""
+    multiprocessing.set_start_method("fork", force=True)
+
+
+def hang() -> None:
+    """As a process does whose network or file system does not answer."""
+    time.sleep(3600)
+
+
+def spoil_loss(spoil: Callable[[torch.Tensor], torch.Tensor], calls: range) -> None:
+    """Change the loss of the forward passes of these numbers, from 1, in training."""
+    from omnina.trainer import OmniNATrainer
+
+    original, count = OmniNATrainer.compute_loss, itertools.count(1)
+
+    def spoilt(self, *args, **kwargs) -> torch.Tensor:
+        loss = original(self, *args, **kwargs)
+        return spoil(loss) if next(count) in calls else loss
+
+    OmniNATrainer.compute_loss = spoilt
+
+
+def not_a_number(loss: torch.Tensor) -> torch.Tensor:
+    return loss * math.nan
+
+
+def huge(loss: torch.Tensor) -> torch.Tensor:
+    return loss * 1000
+
+
+def infinite_slope(loss: torch.Tensor) -> torch.Tensor:
+    """The same loss, with a gradient that is not finite."""
+    return loss + torch.sqrt(loss - loss.detach())
 
 
 def kill_after_bytes(wanted: int, step: int) -> None:

@@ -9,7 +9,7 @@ import signal
 import sys
 from functools import partial
 
-from fault_injection import at_call, fail_with, kill, send
+from fault_injection import at_call, fail_with, hang, kill, not_a_number, send, spoil_loss
 
 from omnina.command import run_command
 from omnina.pretrain import main
@@ -26,6 +26,8 @@ FAULTS = {
     "none": lambda: None,
     "kill": partial(at_call, kill, TRAINER, "OmniNATrainer.training_step", 5),
     "signal": partial(at_call, partial(send, signal.SIGUSR1), TRAINER, "OmniNATrainer.training_step", 5),
+    "hang": partial(at_call, hang, TRAINER, "OmniNATrainer.training_step", 5),
+    "nan": partial(spoil_loss, not_a_number, range(5, 6)),
     "launcher": partial(at_call, tell_the_launcher, TRAINER, "OmniNATrainer.training_step", 5),
     "disk": partial(at_call, partial(fail_with, errno.ENOSPC), TRAINER, "OmniNATrainer._save_rng_state", 3),
 }

@@ -106,7 +106,7 @@ def write_shard(file: Path, tokens: int = 32) -> None:
     """SHARD_DOCUMENTS short documents, as ``dataset`` writes them."""
     ids = [np.full(tokens, 5, dtype=np.uint16)] * DOCUMENTS_PER_BATCH
     ones, spans = [1] * DOCUMENTS_PER_BATCH, [[1, tokens]] * DOCUMENTS_PER_BATCH
-    columns = (ids, ones, spans, ones, ones)
+    columns = (ids, ones, spans, ones, ones, ones)
     arrays = [pa.array(values, type=kind) for values, kind in zip(columns, SCHEMA.types, strict=True)]
     with pa.ipc.new_file(str(file), SCHEMA) as writer:
         for _ in range(SHARD_DOCUMENTS // DOCUMENTS_PER_BATCH):

@@ -32,6 +32,7 @@ SCHEMA = pa.schema(
         "sequence_spans": pa.list_(pa.int32()),
         "bases": pa.int32(),
         "source": pa.int32(),  # place in the shard's own sources
+        "line": pa.int64(),  # of the table; rows of Parquet count from 1
     }
 )
 
@@ -45,7 +46,7 @@ class ShardWriter:
         self.documents_by_file: Counter[str] = Counter()
         self.answers = AnswerTally()
         self._ids, self._spans = _Lists("H"), _Lists("i")
-        self._numbers: list[tuple[int, int, int]] = []  # answer_start, bases, source
+        self._numbers: list[tuple[int, int, int, int]] = []  # answer_start, bases, source, line
         self._arrow = pa.ipc.new_file(str(folder / ROWS_FILE), SCHEMA)
         self._rejected_stream = (folder / REJECTED_FILE).open("w", encoding="utf-8", newline="")
         self._rejected = csv.writer(self._rejected_stream)
@@ -73,7 +74,7 @@ class ShardWriter:
             if self.settings.questions:
                 self.answers.add(record.cells["question"], record.cells["response"])
             for document in outcome.documents:
-                self._write(document, source)
+                self._write(document, source, record.line)
 
     def finish(self) -> None:
         """Write what is left, and the record."""
@@ -97,7 +98,7 @@ class ShardWriter:
         cells = [record.cells[name] for name in self.settings.columns]
         self._rejected.writerow([record.path, record.line, reason, *cells])
 
-    def _write(self, document: Document, source: int) -> None:
+    def _write(self, document: Document, source: int, line: int) -> None:
         counts = self.counts
         counts.documents += 1
         counts.tokens += len(document.input_ids)
@@ -106,16 +107,14 @@ class ShardWriter:
         counts.trimmed_documents += document.trimmed_bases > 0
         self._ids.add(document.input_ids)
         self._spans.add(chain.from_iterable(document.sequence_spans))
-        self._numbers.append((document.answer_start, document.bases, source))
+        self._numbers.append((document.answer_start, document.bases, source, line))
         if len(self._numbers) >= DOCUMENTS_PER_BATCH:
             self._flush()
 
     def _flush(self) -> None:
         if self._numbers:
-            starts, bases, sources = (
-                pa.array(numbers, pa.int32()) for numbers in zip(*self._numbers, strict=True)
-            )
-            arrays = [self._ids.taken(), starts, self._spans.taken(), bases, sources]
+            starts, bases, sources, lines = zip(*self._numbers, strict=True)
+            arrays = [self._ids.taken(), starts, self._spans.taken(), bases, sources, lines]
             self._arrow.write_batch(pa.record_batch(arrays, schema=SCHEMA))
             self._numbers = []
 

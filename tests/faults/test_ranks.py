@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from faults_world import assert_same_run, came_from
+from safetensors.torch import load_file
 
 from omnina.preemption import PREEMPTED_STATUS
 
@@ -24,7 +26,7 @@ CASES = [
 ]
 
 
-def launch(world, name: str, rank: int = 0, fault: str = "none") -> tuple[int, str]:
+def launch(world, name: str, rank: int = 0, fault: str = "none", **changes) -> tuple[int, str]:
     """Exit status of the launcher, and what was printed."""
     config = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "num_machines": 1}
     config |= {"num_processes": 2, "machine_rank": 0, "mixed_precision": "no", "use_cpu": False}
@@ -32,7 +34,7 @@ def launch(world, name: str, rank: int = 0, fault: str = "none") -> tuple[int, s
     accelerate.write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "omnina.launch", "--config_file", str(accelerate)]
     command += ["--main_process_port", "0", str(TESTS / "faulty_rank.py"), str(rank), fault]
-    command += world.arguments(name)
+    command += world.arguments(name, **changes)
     inherited = {key: value for key, value in os.environ.items() if not key.startswith("ACCELERATE_")}
     inherited["PYTHONPATH"] = os.pathsep.join([str(TESTS.parent), str(TESTS)])
     done = subprocess.run(command, env=inherited, capture_output=True, text=True, check=False)
@@ -60,3 +62,29 @@ def test_one_of_two(world, two, name, record_property, case):
     assert_same_run(folder, two)
     lost = "nothing" if done == begin else f"{done - begin} step(s), made again"
     record_property("fault", (words, f"status {expected}, goes on at step {begin} in both", lost))
+
+
+def test_a_rank_that_hangs(world, two, name, record_property):
+    status, log = launch(world, name, 1, "hang", hang_timeout=15)
+    folder = world.folder / name
+    stacks = [(folder / f"stacks-rank-{rank}.txt").read_text() for rank in (0, 1)]
+    assert status == 1, log
+    assert "in hang" in stacks[1] and "in hang" not in stacks[0]
+    assert "faulty_rank.py" in stacks[0]
+    assert all(f"process {rank} " in log for rank in (0, 1)) and "hang_timeout" in log
+    status, log = launch(world, name)
+    assert status == 0 and came_from(log) == 4, log
+    assert_same_run(folder, two)
+    words = "the second of two processes hangs in step 5"
+    record_property("fault", (words, "both end after hang_timeout, with the stacks of both", "nothing"))
+
+
+def test_a_loss_that_is_no_number_in_one_rank(world, name, record_property):
+    status, log = launch(world, name, 1, "nan", save_steps=1)
+    assert status == 0, log
+    assert log.count("Step 5 is left out: the loss is nan") == 1
+    places = [world.folder / name / f"checkpoint-{step}" / "model.safetensors" for step in (4, 5)]
+    before, after = (load_file(place) for place in places)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    words = "a loss that is nan in the second of two processes, in step 5"
+    record_property("fault", (words, "both leave the step out", "that step"))
