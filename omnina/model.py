@@ -11,6 +11,7 @@ Letters in shapes:
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -175,13 +176,9 @@ class OmniNAModel(OmniNAPreTrainedModel):
 
         Returns: (S, H).
         """
+        if attend is None:
+            attend, grid = self._own_attention(cu_seq_lens, shared_prefix)
         cos, sin = rotary_tables(position_ids[0], self.config)
-        if attend is None and self.attention == "varlen":
-            assert not shared_prefix, "the kernel knows no shared tokens"
-            attend = attend_varlen
-        elif attend is None:
-            attend, lengths = attend_per_document, cu_seq_lens.diff().cpu().numpy()
-            grid = Grid.of_documents(lengths, input_ids.device, shared_prefix)
         documents = Documents(cu_seq_lens, longest, cos, sin, attend, grid)
         x = self.embed_tokens(input_ids[0])  # (T, H)
         *layers, last = self.layers
@@ -190,6 +187,31 @@ class OmniNAModel(OmniNAPreTrainedModel):
         for layer in layers:
             x = layer(x, documents)
         return self.norm(last(x, documents.asked(wanted), wanted))
+
+    def layer_states(
+        self, input_ids: Tensor, position_ids: Tensor, cu_seq_lens: Tensor, longest: int
+    ) -> Iterator[Tensor]:
+        """(T, H) of every layer as it is computed: transformers' ``hidden_states``, one at a time.
+
+        The first is the embedding, the last that of the last layer after the final norm.
+        """
+        cos, sin = rotary_tables(position_ids[0], self.config)
+        documents = Documents(cu_seq_lens, longest, cos, sin, *self._own_attention(cu_seq_lens))
+        x = self.embed_tokens(input_ids[0])  # (T, H)
+        *layers, last = self.layers
+        for layer in layers:
+            yield x
+            x = layer(x, documents)
+        yield x
+        yield self.norm(last(x, documents))
+
+    def _own_attention(self, cu_seq_lens: Tensor, shared_prefix: int = 0) -> tuple[Attend, Grid | None]:
+        """Causal within each document, in this model's way."""
+        if self.attention == "varlen":
+            assert not shared_prefix, "the kernel knows no shared tokens"
+            return attend_varlen, None
+        lengths = cu_seq_lens.diff().cpu().numpy()
+        return attend_per_document, Grid.of_documents(lengths, cu_seq_lens.device, shared_prefix)
 
 
 class OmniNAForCausalLM(OmniNAPreTrainedModel):

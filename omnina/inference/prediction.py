@@ -6,23 +6,20 @@ Predictor(Answerer(Path("output/finetune")), plan).run()
 """
 
 import re
-import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
 
 from omnina.errors import UserError
 from omnina.inference.answer import Answer, Answerer, Query
-from omnina.inference.answer_file import AnswerFile, OpenAnswers
+from omnina.inference.answer_file import AnswerFile
 from omnina.inference.queries import InputRow, QueryFile, bad_row
 from omnina.inference.questions import unseen_warning
+from omnina.inference.row_job import RowJob
 
-ROWS_PER_WRITE = 256
 NOTE, NOTE_BESIDE_ANOTHER = "note", "answer_note"
 ABSTAINED = "abstained"
 MOST_WARNINGS = 5
@@ -98,44 +95,22 @@ class Predictor:
 
     def __init__(self, answerer: Answerer, plan: PredictionPlan) -> None:
         self.answerer, self.plan = answerer, plan
-        self.source, self.output, self.options = plan.source, plan.output, plan.options
+        self.source, self.options = plan.source, plan.options
         self.labels = self._labels()
         self.warned: set[str] = set()
         plan.check_columns(self.labels)
 
     def run(self) -> Counter[str]:
         """Write the output; returns how many rows were answered, and how many got which note."""
-        with self.output.claimed():
-            stamp = self._stamp()
-            done, size, tally = self.output.progress(stamp)
-            bar = tqdm(total=self.plan.length, initial=done, unit=" rows", desc="answering")
-            columns = [*self.source.columns, *self.plan.added_columns(self.labels)]
-            try:
-                with bar, self.output.opened(size, columns) as answers:
-                    for rows in _batched(islice(self.source.rows(), done, None)):
-                        tally += self._append(rows, answers, stamp, tally)
-                        bar.update(len(rows))
-            except KeyboardInterrupt:
-                print(self._how_to_go_on(tally["rows"]), file=sys.stderr)
-                raise
-        return tally
+        columns = [*self.source.columns, *self.plan.added_columns(self.labels)]
+        job = RowJob(self.source, self.plan.output, self.plan.length, "answering")
+        return job.run(columns, self._answered, self._stamp())
 
-    def _append(
-        self, rows: list[InputRow], answers: OpenAnswers, stamp: dict, before: Counter[str]
-    ) -> Counter[str]:
-        """Answer rows and write them; returns their own counts."""
+    def _answered(self, rows: list[InputRow]) -> tuple[list[list[str]], Counter[str]]:
+        """The rows' cells, and how many got which note."""
         answered = list(zip(rows, self._answers(rows), strict=True))
         counts = Counter(_kind(note) for _, answer in answered for note in answer.notes)
-        counts["rows"] = len(rows)
-        answers.append([self._cells(*pair) for pair in answered], stamp, before + counts)
-        return counts
-
-    def _how_to_go_on(self, rows: int) -> str:
-        command = shlex.join([Path(sys.executable).name, *sys.argv])
-        return (
-            f"\n{self.output.unfinished} keeps {rows} of {self.plan.length} rows; this goes on from there:"
-            f"\n  {command}"
-        )
+        return [self._cells(*pair) for pair in answered], counts
 
     def _labels(self) -> list[str]:
         """Every label that a column is wanted for, each once."""
@@ -156,7 +131,7 @@ class Predictor:
         queries: dict[int, Query] = {}
         for place, row in enumerate(rows):
             try:
-                queries[place] = Query(row.nucleotides(), row.question, row.number)
+                queries[place] = Query(self.source.checked(row), row.question, row.number)
             except ValueError as error:
                 answers[place] = self._bad(row, str(error))
         answered = self.answerer.answer(list(queries.values()))
@@ -193,11 +168,7 @@ class Predictor:
 
     def _stamp(self) -> dict:
         """Which command an unfinished output belongs to."""
-        path = self.source.path
         return {
-            "input": str(path.resolve()),
-            "input_size": path.stat().st_size,
-            "input_time": path.stat().st_mtime_ns,
             "checkpoint": str(self.answerer.folder.resolve()),
             "model": self.answerer.digest,
             "dtype": str(self.answerer.dtype),
@@ -209,8 +180,3 @@ class Predictor:
 def _kind(note: str) -> str:
     """A note without its numbers and quotations, so that the tally stays small on any input."""
     return re.sub(r"\d+|'[^']*'", "...", note)
-
-
-def _batched(rows: Iterator[InputRow]) -> Iterator[list[InputRow]]:
-    while batch := list(islice(rows, ROWS_PER_WRITE)):
-        yield batch

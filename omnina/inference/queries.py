@@ -1,7 +1,7 @@
-"""Files of sequences to answer: tables, or FASTA with one question for all."""
+"""Files of sequences: tables, or FASTA; and those with questions, of their own or one for all."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import TextIOWrapper
 from pathlib import Path
@@ -27,52 +27,44 @@ class InputRow:
         number: of the row or record, from 0.
         place: file and line, and in FASTA the record's name: for messages.
         cells: as they stand in the file.
-        sequence, question: what is asked.
+        sequence: as it stands in the file.
+        question: what is asked of it; empty where nothing is.
     """
 
     number: int
     place: str
     cells: tuple[str, ...]
     sequence: str
-    question: str
+    question: str = ""
 
-    def nucleotides(self) -> Nucleotides:
-        """The sequence read; ValueError with the reason if the row cannot be asked."""
-        if not self.question.strip():
-            raise ValueError("the question is empty")
-        return parse_cell(self.sequence)
+    def cell(self, columns: Sequence[str], name: str) -> str | None:
+        """What stands in a column; None if there is no such column."""
+        return self.cells[columns.index(name)] if name in columns else None
 
 
-class QueryFile:
-    """A table with the column ``sequence`` and, unless one question is given for all, ``question``.
+class SequenceFile:
+    """A table with the column ``sequence``, or a FASTA file.
 
     Args:
         path: ``.csv``, ``.tsv``, both also ``.gz``, ``.parquet``, or a FASTA file as the corpus reads them.
-        question: asked of every row.
 
-    Raises UserError for a file that is missing or malformed, a FASTA file without a question, or a table
-    that has questions of its own beside one given for all.
+    Raises UserError for a file that is missing or malformed.
     """
 
-    def __init__(self, path: Path, question: str | None) -> None:
+    required = ("sequence",)
+
+    def __init__(self, path: Path) -> None:
         self.path, *others = expand_paths([str(path)])
         if others:
-            raise UserError(f"{path}: names {len(others) + 1} files; answer one at a time.")
-        if question is not None and not question.strip():
-            raise UserError("--question is empty; write the question, or leave it out.")
-        self.question = question
+            raise UserError(f"{path}: names {len(others) + 1} files; give one at a time.")
         self.is_fasta = _is_fasta(self.path)
-        if self.is_fasta and question is None:
-            raise UserError(f"{path}: FASTA holds no questions; give one with --question.")
-        if question is not None and "question" in self.columns:
-            raise UserError(f"{path}: the table has a column 'question'; leave out --question, or rename it.")
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the cells."""
         if self.is_fasta:
             return FASTA_COLUMNS
-        _, first = next(iter(read_rows(self.path, required=self._required)))
+        _, first = next(iter(read_rows(self.path, required=list(self.required))))
         return tuple(first)
 
     def rows(self) -> Iterator[InputRow]:
@@ -88,21 +80,20 @@ class QueryFile:
         row = None
         for row in self.rows():
             try:
-                row.nucleotides()
+                self.checked(row)
             except ValueError as error:
                 if not skip_bad_rows:
                     raise bad_row(row, str(error)) from error
         assert row is not None, "a file without rows is refused by its reader"
         return row.number + 1
 
-    @property
-    def _required(self) -> list[str]:
-        return ["sequence"] if self.question is not None else ["sequence", "question"]
+    def checked(self, row: InputRow) -> Nucleotides:
+        """The row's sequence; ValueError with the reason if the row cannot be used."""
+        return parse_cell(row.sequence)
 
     def _table_rows(self) -> Iterator[InputRow]:
-        for number, (line, cells) in enumerate(read_rows(self.path, required=self._required)):
-            question = cells["question"] if self.question is None else self.question
-            yield InputRow(number, f"{self.path}:{line}", tuple(cells.values()), cells["sequence"], question)
+        for number, (line, cells) in enumerate(read_rows(self.path, required=list(self.required))):
+            yield InputRow(number, f"{self.path}:{line}", tuple(cells.values()), cells["sequence"])
 
     def _fasta_rows(self) -> Iterator[InputRow]:
         headers: list[int] = []
@@ -111,11 +102,47 @@ class QueryFile:
             for number, (title, sequence) in enumerate(records):
                 name, description = (*title.split(maxsplit=1), "", "")[:2]  # spaces or tabs
                 place = f"{self.path}:{headers.pop(0)}: record '{name}'"
-                yield InputRow(number, place, (name, description, sequence), sequence, self.question)
+                yield InputRow(number, place, (name, description, sequence), sequence)
+
+
+class QueryFile(SequenceFile):
+    """A table with the column ``question`` too, unless one question is given for all.
+
+    Args:
+        path: as of a ``SequenceFile``.
+        question: asked of every row.
+
+    Raises UserError, too, for a FASTA file without a question, or a table that has questions of its own
+    beside one given for all.
+    """
+
+    def __init__(self, path: Path, question: str | None) -> None:
+        super().__init__(path)
+        if question is not None and not question.strip():
+            raise UserError("--question is empty; write the question, or leave it out.")
+        self.question = question
+        if question is None:
+            self.required = ("sequence", "question")
+        if self.is_fasta and question is None:
+            raise UserError(f"{path}: FASTA holds no questions; give one with --question.")
+        if question is not None and "question" in self.columns:
+            raise UserError(f"{path}: the table has a column 'question'; leave out --question, or rename it.")
+
+    def rows(self) -> Iterator[InputRow]:
+        """Each row in order, with its question."""
+        for row in super().rows():
+            own = self.question if self.question is not None else row.cell(self.columns, "question")
+            yield replace(row, question=own)
+
+    def checked(self, row: InputRow) -> Nucleotides:
+        """The row's sequence; ValueError with the reason if the row cannot be asked."""
+        if not row.question.strip():
+            raise ValueError("the question is empty")
+        return super().checked(row)
 
 
 def bad_row(row: InputRow, reason: str) -> UserError:
-    """The error for a row that cannot be answered."""
+    """The error for a row that cannot be used."""
     return UserError(f"{row.place}: {reason}. Mend the row, or add --bad_rows skip to note it and go on.")
 
 

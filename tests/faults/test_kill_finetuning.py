@@ -17,7 +17,7 @@ MOMENTS = [
     (*STEP, 9, False, "in step 9 of fine-tuning", 8, 6),
     ("omnina.evaluation.run", "evaluate", 1, False, "before the end of fine-tuning is evaluated", 12, 12),
     ("omnina.evaluation.files", "_write_csv", 1, True, "while the evaluation is written", 12, 12),
-    ("omnina.checkpoints.writing", "shutil.rmtree", 5, False, "while the only other checkpoint is removed", 12, 12),
+    ("omnina.checkpoints.writing", "shutil.rmtree", 5, False, "while an old checkpoint is removed", 12, 12),
 ]  # fmt: skip
 
 

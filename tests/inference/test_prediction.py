@@ -7,7 +7,7 @@ import pytest
 from tables import random_dna, write_table
 
 from omnina.errors import UserError
-from omnina.inference import prediction
+from omnina.inference import row_job
 from omnina.inference.answer import Answerer
 from omnina.inference.generation import Decoding
 from omnina.inference.prediction import PredictionOptions, PredictionPlan, Predictor
@@ -86,7 +86,7 @@ def run_killed(killed: Predictor, calls: int, monkeypatch, signal: type = Killed
 
     def dying(rows):
         if len(done) == calls:
-            killed.output.unfinished.open("a").write("half a reco")  # what a kill may leave behind
+            killed.plan.output.unfinished.open("a").write("half a reco")  # what a kill may leave behind
             raise signal
         done.append(rows)
         return original(rows)
@@ -98,7 +98,7 @@ def run_killed(killed: Predictor, calls: int, monkeypatch, signal: type = Killed
 
 @pytest.mark.parametrize("calls", [1, 3])
 def test_a_killed_run_goes_on_where_it_stopped(answerer, table, tmp_path, monkeypatch, calls):
-    monkeypatch.setattr(prediction, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(row_job, "ROWS_PER_WRITE", 4)
     whole = predict(answerer, table, tmp_path / "whole.csv")
     output = tmp_path / "answers.csv"
     run_killed(predictor(answerer, table, output), calls, monkeypatch)
@@ -114,7 +114,7 @@ def test_a_killed_run_goes_on_where_it_stopped(answerer, table, tmp_path, monkey
 
 
 def test_a_sampling_run_that_was_killed_gives_the_same_answers(checkpoint, table, tmp_path, monkeypatch):
-    monkeypatch.setattr(prediction, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(row_job, "ROWS_PER_WRITE", 4)
     decoding = Decoding(max_new_tokens=6, sample=True)
     sampling = Answerer(checkpoint, decoding=decoding)
     small = Answerer(checkpoint, decoding=decoding, tokens_per_batch=64)
@@ -125,7 +125,7 @@ def test_a_sampling_run_that_was_killed_gives_the_same_answers(checkpoint, table
 
 
 def test_ctrl_c_says_how_to_go_on(answerer, table, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(prediction, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(row_job, "ROWS_PER_WRITE", 4)
     monkeypatch.setattr(sys, "argv", ["scripts/predict.py", "--input", "my rows.csv"])
     run_killed(predictor(answerer, table, tmp_path / "answers.csv"), 3, monkeypatch, KeyboardInterrupt)
     told = capsys.readouterr().err
@@ -135,17 +135,17 @@ def test_ctrl_c_says_how_to_go_on(answerer, table, tmp_path, monkeypatch, capsys
 
 
 def test_the_bar_knows_the_end_and_what_was_done_before(answerer, table, tmp_path, monkeypatch):
-    monkeypatch.setattr(prediction, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(row_job, "ROWS_PER_WRITE", 4)
     run_killed(predictor(answerer, table, tmp_path / "answers.csv"), 3, monkeypatch)
     bars = []
-    original = prediction.tqdm
-    monkeypatch.setattr(prediction, "tqdm", lambda **given: bars.append(original(**given)) or bars[0])
+    original = row_job.tqdm
+    monkeypatch.setattr(row_job, "tqdm", lambda **given: bars.append(original(**given)) or bars[0])
     predict(answerer, table, tmp_path / "answers.csv")
     assert (bars[0].initial, bars[0].n, bars[0].total) == (12, 20, 20)
 
 
 def test_the_unfinished_output_of_another_command_is_not_continued(answerer, table, tmp_path, monkeypatch):
-    monkeypatch.setattr(prediction, "ROWS_PER_WRITE", 4)
+    monkeypatch.setattr(row_job, "ROWS_PER_WRITE", 4)
     run_killed(predictor(answerer, table, tmp_path / "answers.csv"), 2, monkeypatch)
     other = predictor(answerer, table, tmp_path / "answers.csv", min_probability=0.5)
     with pytest.raises(UserError, match=r"the unfinished output of another command.*\(other options\)"):

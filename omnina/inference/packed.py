@@ -1,0 +1,114 @@
+"""A checkpoint that reads documents in packed batches: likelihoods of their tokens, states of its layers.
+
+Documents stand end to end in a batch, so nothing is padded, and a document's figures do not depend on its
+neighbours.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
+from omnina.inference import TOKENS_PER_BATCH
+from omnina.inference.questions import load_questions
+from omnina.inference.scoring import by_tokens
+from omnina.model import OmniNAForCausalLM
+from omnina.packing import FlatCollator
+from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder
+from omnina.tokenizer import BOS_ID, EOS_ID
+
+
+class PackedReader:
+    """A checkpoint at reading.
+
+    Args:
+        folder: of the checkpoint, pretrained or fine-tuned.
+        device: the first GPU if there is one, unless given.
+        dtype: of the weights and the computation.
+        tokens_per_batch: tokens of one forward pass.
+
+    Attributes:
+        layers: of the model; it has ``layers + 1`` states, that of the embedding being 0.
+        max_length: the longest document, in tokens.
+
+    Raises UserError for a folder that holds no whole checkpoint, or another model's tokenizer.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+        tokens_per_batch: int = TOKENS_PER_BATCH,
+    ) -> None:
+        self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
+        self.tokenizer = checkpoint_tokenizer(folder)
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(self.device).eval()
+        self.layers = self.model.config.num_hidden_layers
+        self.max_length = load_questions(folder).max_length or self.model.config.max_position_embeddings
+        self._collate = FlatCollator(self.max_length, False, EOS_ID)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights."""
+        return weights_digest(self.folder)
+
+    @cached_property
+    def annotating(self) -> PromptEncoder:
+        """Pretraining's prompt: a sequence, then its annotation."""
+        return self._encoder(PRETRAIN_PROMPT)
+
+    @cached_property
+    def asking(self) -> PromptEncoder:
+        """Fine-tuning's prompt: a sequence and a question, then the answer."""
+        return self._encoder(FINETUNE_PROMPT)
+
+    @torch.no_grad()
+    def token_nats(self, documents: Sequence[Document]) -> list[np.ndarray]:
+        """Log-probability of each token after those before it; (tokens,) float64 each, 0 for the first."""
+        found: list[np.ndarray] = []
+        for batch in self._batches(documents):
+            losses = self.model(**self._arguments(batch), per_token=True).loss
+            found += _split(-losses.double().cpu().numpy(), batch)
+        return found
+
+    @torch.no_grad()
+    def layer_states(
+        self, documents: Sequence[Document], layers: Sequence[int]
+    ) -> Iterator[list[np.ndarray]]:
+        """States of each document's tokens, one (tokens, H) float32 for each of ``layers`` in its order."""
+        for batch in self._batches(documents):
+            arguments = self._arguments(batch)
+            states = self.model.model.layer_states(
+                arguments["input_ids"],
+                arguments["position_ids"],
+                arguments["cu_seq_lens_q"],
+                arguments["max_length_q"],
+            )
+            kept = {n: _split(x.float().cpu().numpy(), batch) for n, x in enumerate(states) if n in layers}
+            yield from ([kept[layer][place] for layer in layers] for place in range(len(batch)))
+
+    def _batches(self, documents: Sequence[Document]) -> Iterator[list[Document]]:
+        for places in by_tokens([document.input_ids for document in documents], self.tokens_per_batch):
+            yield [documents[place] for place in places]
+
+    def _arguments(self, batch: list[Document]) -> dict:
+        rows = [{"input_ids": d.input_ids, "answer_start": d.answer_start} for d in batch]
+        return {
+            name: value.to(self.device) if isinstance(value, torch.Tensor) else value
+            for name, value in self._collate(rows).items()
+        }
+
+    def _encoder(self, prompt: Prompt) -> PromptEncoder:
+        backend = self.tokenizer.backend_tokenizer
+        return PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=self.max_length)
+
+
+def _split(values: np.ndarray, batch: list[Document]) -> list[np.ndarray]:
+    """(T, ...) -> (tokens, ...) of each document."""
+    return np.split(values, np.cumsum([len(document.input_ids) for document in batch])[:-1])
