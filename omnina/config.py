@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from omnina.trainer_settings import TrainerSettings
 
 Run = TypeVar("Run", bound="RunSettings")
+MOST_SECONDS = 1_000_000  # of a time-out; 12 days
 
 
 @dataclass
@@ -119,8 +120,10 @@ class RunSettings:
             raise UserError(f"max_skipped_steps ({self.max_skipped_steps}) must be at least 1.")
         if self.spike_sigmas is not None and self.spike_sigmas <= 0:
             raise UserError(f"spike_sigmas ({self.spike_sigmas}) must be above 0; 6 is usual.")
-        if self.hang_timeout < 0:
-            raise UserError(f"hang_timeout ({self.hang_timeout}) must be at least 0; 0 sets no limit.")
+        if not 0 <= self.hang_timeout <= MOST_SECONDS:
+            raise UserError(
+                f"hang_timeout ({self.hang_timeout}) must be from 0 (no limit) to {MOST_SECONDS} seconds."
+            )
 
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments leave out what a setting here needs."""

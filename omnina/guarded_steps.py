@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import nan
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from omnina.errors import UserError
 from omnina.health import SKIPPED_FOLDER, StepHealth, write_rows
 from omnina.loading import TimedLoader
 from omnina.packing import StepPlan
-from omnina.ranks import by_main, mean_of_ranks
+from omnina.ranks import by_main, means_of_ranks
 
 
 class GuardedSteps(PortableCheckpoints):
@@ -32,26 +33,45 @@ class GuardedSteps(PortableCheckpoints):
         self, *, health: StepHealth, max_skipped_steps: int, callbacks: Sequence[TrainerCallback], **options
     ) -> None:
         self.health, self.max_skipped_steps = health, max_skipped_steps
-        self._step_loss: torch.Tensor | float = 0.0
+        self._micro_losses: list[torch.Tensor] = []
+        self._steps_since_log, self._taken_since_log = 0, 0
         super().__init__(callbacks=[*callbacks, health], **options)
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
-        """The Trainer's; its losses are summed for the step that they are part of."""
+        """The Trainer's; its losses are kept for the step that they are part of."""
+        if not self._micro_losses:
+            self._logged_loss = self._tr_loss.clone()
         loss = super().training_step(model, inputs, num_items_in_batch)
-        self._step_loss += loss
+        self._micro_losses.append(loss)
         return loss
 
     def _get_grad_norm(self, model, grad_norm=None) -> float:
         """The norm before clipping; called once a step, so here a bad step loses its gradients."""
         norm = super()._get_grad_norm(model, grad_norm)
         norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
-        loss, self._step_loss = mean_of_ranks(float(self._step_loss)), 0.0
+        loss, norm = means_of_ranks([float(sum(self._micro_losses)), norm])
+        self._micro_losses = []
         fault = self.health.fault(loss, norm)
+        self._steps_since_log += 1
+        self._taken_since_log += fault is None
         if fault:
-            self.optimizer.zero_grad()
-            by_main(lambda: self._note_skipped(fault))
-            self._stop_if_sick(fault)
+            self._leave_out(fault)
         return norm
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """The Trainer's; a loss is the mean over the steps that were taken, and NaN if none was."""
+        if "loss" in logs:
+            if self._taken_since_log < self._steps_since_log:
+                taken = self._taken_since_log
+                logs["loss"] = logs["loss"] * self._steps_since_log / taken if taken else nan
+            self._steps_since_log = self._taken_since_log = 0
+        super().log(logs, start_time)
+
+    def _leave_out(self, fault: str) -> None:
+        self.optimizer.zero_grad()
+        self._tr_loss.copy_(self._logged_loss)
+        by_main(lambda: self._note_skipped(fault))
+        self._stop_if_sick(fault)
 
     def _skipped_rows_file(self) -> Path:
         return Path(self.args.output_dir) / SKIPPED_FOLDER / f"step-{self.state.global_step + 1}.csv"

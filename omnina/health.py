@@ -77,6 +77,14 @@ class StepHealth(TrainerCallback, ExportableState):
         )
 
 
+def forget_rows_after(step: int, folder: Path) -> None:
+    """Remove the lists of steps that are made again, of a run that goes on after this one."""
+    for path in (folder / SKIPPED_FOLDER).glob("step-*.csv"):
+        number = path.stem.removeprefix("step-")
+        if number.isdecimal() and int(number) > step:
+            path.unlink()
+
+
 def write_rows(data: TokenizedData, rows: np.ndarray, path: Path) -> None:
     """List a step's rows: where each is from, and its place in the token cache.
 

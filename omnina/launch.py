@@ -11,12 +11,11 @@ and the status of the first that failed is the launcher's.
 import signal
 import sys
 from argparse import Namespace
+from contextlib import suppress
 from subprocess import CalledProcessError
 from types import FrameType
 
 import psutil
-from accelerate.commands.launch import launch_command, launch_command_parser
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from omnina.preemption import PREEMPTED_STATUS, PREEMPTION_SIGNALS
 
@@ -25,18 +24,23 @@ AGENT_SIGNALS = "SIGINT,SIGHUP,SIGQUIT"  # torchrun's own handling; it would kil
 
 def main(arguments: list[str] | None = None) -> int:
     """Launch, pass signals on; the exit status."""
-    args = launch_command_parser().parse_args(arguments)
-    args.quiet = False  # quiet hides the worker's status
-    args.signals_to_handle = AGENT_SIGNALS
     received: list[int] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:
         received.append(number)
         for worker in psutil.Process().children():
-            worker.send_signal(number)
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                worker.send_signal(number)
 
     for number in PREEMPTION_SIGNALS:
         signal.signal(number, pass_on)
+    from accelerate.commands.launch import launch_command_parser  # seconds, in which a signal may come
+
+    args = launch_command_parser().parse_args(arguments)
+    args.quiet = False  # quiet hides the worker's status
+    args.signals_to_handle = AGENT_SIGNALS
+    if received:
+        return PREEMPTED_STATUS
     status = _status(args)
     # Workers that were still importing died of the signal itself: nothing had begun, nothing is lost.
     return PREEMPTED_STATUS if -status in received else status
@@ -44,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _status(args: Namespace) -> int:
     """0, or that of the worker that failed first; negative for a signal."""
+    from accelerate.commands.launch import launch_command
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
     try:
         launch_command(args)
     except CalledProcessError as error:

@@ -6,12 +6,14 @@ one process, which agrees with itself.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 
+from omnina.config import MOST_SECONDS
 from omnina.errors import UserError
 
 Value = TypeVar("Value")
@@ -26,13 +28,13 @@ def any_rank(flag: bool) -> bool:
     return bool(flags.item())
 
 
-def mean_of_ranks(value: float) -> float:
-    """The mean over all processes; every process must ask."""
+def means_of_ranks(values: list[float]) -> list[float]:
+    """The mean of each over all processes; every process must ask."""
     if not _together():
-        return value
-    total = torch.tensor([value], dtype=torch.float64)
-    dist.all_reduce(total, group=_cpu_group())
-    return total.item() / dist.get_world_size()
+        return values
+    totals = torch.tensor(values, dtype=torch.float64)
+    dist.all_reduce(totals, group=_cpu_group())
+    return (totals / dist.get_world_size()).tolist()
 
 
 def first_text(text: str | None) -> str | None:
@@ -73,4 +75,5 @@ def _together() -> bool:
 
 @cache
 def _cpu_group() -> dist.ProcessGroup:
-    return dist.new_group(backend="gloo")
+    # Not gloo's 30 minutes: how long one may wait for another is hang_timeout's to say.
+    return dist.new_group(backend="gloo", timeout=timedelta(seconds=MOST_SECONDS))

@@ -20,6 +20,7 @@ REFUSED = {
     "warmup_ratio": "warmup_steps: a number under 1 is a share, 0.03 is 3 %",
     "evaluation_strategy": "eval_strategy",
     "model_name_or_path": "checkpoint: a folder (of a published model: scripts/import_checkpoint.py)",
+    "save_only_model": "nothing: a checkpoint is to go on from; the model alone is in output_dir at the end",
     "push_to_hub": "nothing: a run sends nothing anywhere; upload its folder by hand",
 }
 

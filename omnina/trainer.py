@@ -45,7 +45,7 @@ class OmniNATrainer(GuardedSteps):
         answers: answers the validation rows too, in fine-tuning.
         first_step: step at which the data goes on.
         preemption: a signal noted there ends the run with a checkpoint.
-        watchdog: hears of every forward pass and step.
+        watchdog: hears of every forward pass, step, validation and checkpoint.
         options: those of ``GuardedSteps``, and the Trainer's own (``model``, ``args``, ...).
     """
 
@@ -121,6 +121,7 @@ class OmniNATrainer(GuardedSteps):
         self.log(dict(metrics))  # logging adds the epoch
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.throughput.pause(time.perf_counter() - began)
+        self.watchdog.beat()
         return metrics
 
     def metrics_at_end(self) -> dict[str, float]:
@@ -180,17 +181,19 @@ class OmniNATrainer(GuardedSteps):
         folder = Path(self.args.output_dir)
         path = folder / f"checkpoint-{self.state.global_step}"
         self._name_best(path)
-        parts = [lambda aside: self.save_model(aside, _internal_call=True)]
-        if not self.args.save_only_model:
-            parts += [self._save_optimizer_and_scheduler, self._save_scaler, self._save_rng_state]
+        parts = [
+            lambda aside: self.save_model(aside, _internal_call=True),
+            *(self._save_optimizer_and_scheduler, self._save_scaler, self._save_rng_state, self._save_state),
+        ]
         try:
-            write_checkpoint(path, [*parts, self._save_state])
+            write_checkpoint(path, parts)
         except UserError:
             self._close_logs()
             raise
         best = self.state.best_model_checkpoint
         kept = {path} | ({Path(best)} if best else set())
         by_main(lambda: prune_checkpoints(folder, self.args.save_total_limit, kept))
+        self.watchdog.beat()
         if self.stop_agreed:
             self._close_logs()
             raise Preempted(f"stopped as asked, with {path}; the same command goes on from there")
@@ -264,5 +267,6 @@ class _AgreedStop(TrainerCallback):
         self.trainer = trainer
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
+        self.trainer.watchdog.beat()
         if any_rank(self.trainer.preemption.requested):
             self.trainer.stop_agreed = control.should_save = True

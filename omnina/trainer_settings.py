@@ -7,6 +7,7 @@ import torch
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
+from omnina.config import MOST_SECONDS
 from omnina.errors import UserError
 
 # What transformers calls activation_checkpointing: it had another name before 5.23.
@@ -22,6 +23,9 @@ class TrainerSettings(TrainingArguments):
     """TrainingArguments with this project's defaults."""
 
     output_dir: str = field(default="output/run", metadata={"help": "where everything goes"})
+    ddp_timeout: int = field(
+        default=MOST_SECONDS, metadata={"help": "seconds; longer than hang_timeout, which leaves stacks"}
+    )
     report_to: str = field(default="tensorboard", metadata={"help": "where live figures go"})
     logging_nan_inf_filter: bool = field(default=False, metadata={"help": "true would hide NaN losses"})
     ddp_find_unused_parameters: bool = field(default=False, metadata={"help": "all parameters are used"})

@@ -20,7 +20,7 @@ from omnina.early_stopping import EarlyStopping, has_stopped
 from omnina.errors import UserError
 from omnina.files.output_links import refuse_links_out
 from omnina.fp8 import convert_layers
-from omnina.health import StepHealth
+from omnina.health import StepHealth, forget_rows_after
 from omnina.inference.label_set import label_sets_of
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FixedShape, FlatCollator
@@ -65,20 +65,26 @@ def train(stage: Stage, adapters: Adapters | None = None) -> bool:
     first_step = checkpoint_step(checkpoint) if checkpoint else 0
     args.eval_on_start &= checkpoint is None  # one more figure than the uninterrupted run has
     trainer = make_trainer(stage, adapters, first_step)
+    with trainer.watchdog.watching():
+        seconds = _make_steps(stage, trainer, checkpoint)
+        metrics = trainer.metrics_at_end()
+        if adapters:
+            trainer.model = adapters.merged(_whole_model(stage, trainer, adapters))
+        write_model(stage.folder, trainer.save_model)
+    if stage.is_main:
+        finish(stage, trainer, metrics, seconds)
+    return True
+
+
+def _make_steps(stage: Stage, trainer: OmniNATrainer, checkpoint: Path | None) -> float:
+    """Train from the checkpoint to the last step; the seconds it took."""
     began = time.perf_counter()
     if checkpoint and _is_last(checkpoint, stage):  # killed after the last step: one more would follow
         trainer.load_end(checkpoint)
     else:
-        with trainer.preemption.noted(), trainer.watchdog.watching(), trainer.loader_deaths_told():
+        with trainer.preemption.noted(), trainer.loader_deaths_told():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = time.perf_counter() - began
-    metrics = trainer.metrics_at_end()
-    if adapters:
-        trainer.model = adapters.merged(_whole_model(stage, trainer, adapters))
-    write_model(stage.folder, trainer.save_model)
-    if stage.is_main:
-        finish(stage, trainer, metrics, seconds)
-    return True
+    return time.perf_counter() - began
 
 
 def _open_folder(stage: Stage) -> tuple[bool, Path | None]:
@@ -101,6 +107,7 @@ def _open_folder(stage: Stage) -> tuple[bool, Path | None]:
     if checkpoint:
         print(f"Going on from {checkpoint} (step {checkpoint_step(checkpoint)} of {args.max_steps}).")
     (folder / RECORD_FILE).unlink(missing_ok=True)  # of an earlier end, if the run goes on from there
+    forget_rows_after(checkpoint_step(checkpoint) if checkpoint else 0, folder)
     return False, checkpoint
 
 

@@ -5,8 +5,9 @@
         --annotations response
 
 The output holds the input's columns and rows, in order, with log-likelihoods (natural logarithms; of the
-whole sequence, per base, per token), bits per base and perplexity per token; with annotations, how likely each
-is after its sequence, and the sequence with it. The same command again goes on where a killed one stopped.
+whole sequence, per base, per token), bits per base and perplexity per token; with annotations, how likely
+each is after its sequence, and the sequence with it. The same command again goes on where a killed one
+stopped.
 """
 
 import argparse

@@ -68,6 +68,25 @@ def test_a_signal_reaches_the_workers_and_their_status_comes_back(tmp_path, proc
             os.kill(pid, 0)
 
 
+def test_a_signal_while_the_launcher_itself_is_imported(tmp_path):
+    """Nothing has begun: the job is to be queued again."""
+    package = tmp_path / "accelerate" / "commands"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    slow = "import argparse, time\nfrom pathlib import Path\nPath(__file__).with_name('begun').touch()\n"
+    slow += "time.sleep(2)\nlaunch_command_parser = argparse.ArgumentParser\n"
+    (package / "launch.py").write_text(slow)
+    paths = os.pathsep.join([str(tmp_path), str(ROOT)])
+    command = [sys.executable, "-m", "omnina.launch"]
+    launcher = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}, stderr=subprocess.DEVNULL)
+    while not (package / "begun").exists():
+        assert launcher.poll() is None
+        time.sleep(0.05)
+    launcher.send_signal(signal.SIGTERM)
+    assert launcher.wait() == 75
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_workers_own_status_comes_back(tmp_path, processes):
