@@ -53,12 +53,17 @@ class ExecutorSettings:
         choice(self.kind, EXECUTORS, "--executor")
         for key in ("tasks", "workers", "cpus_per_task", "memory_per_cpu"):
             whole_number(getattr(self, key), 1, f"--{key}")
+        if self.workers > self.tasks:
+            raise UserError(
+                f"--workers {self.workers} with --tasks {self.tasks}: a task is one worker's; add --tasks "
+                f"{self.workers} or more (tables are named by task, so the same number gives the same files)."
+            )
         if self.kind == "slurm" and not self.partition:
             raise UserError("--partition: Slurm needs one; 'sinfo' lists those of your cluster.")
 
     def prepare(self) -> None:
         """Begin what workers on this machine need before their first task, beside what the caller does."""
-        if self.kind == "local" and min(self.workers, self.tasks) > 1:
+        if self.kind == "local" and self.workers > 1:
             prepare_processes()
 
     def check_installed(self, *, dry_run: bool = False) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 
 from omnina.errors import UserError
+from omnina.files.lock import locked
 
 LOCK_FILE = "lock.json"
+GUARD_FILE = "lock.guard"  # held while it is looked at: two runs must not both find it stale
 
 
 class Lock:
@@ -28,7 +30,8 @@ class Lock:
     def __enter__(self) -> "Lock":
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._take()
+            with locked(self.path.with_name(GUARD_FILE)):
+                self._take()
         except OSError as error:
             raise UserError(
                 f"{self.path.parents[1]}: no tables can be written there ({error.strerror}); choose another "

@@ -20,6 +20,7 @@ import numpy as np
 from omnina.corpus.choice import mapped
 from omnina.corpus.dedup.sketch import DEFAULT
 from omnina.corpus.manifest import MANIFEST_FILE
+from omnina.corpus.shards import SHARD_NAME
 from omnina.corpus.task_output import json_values, task_file
 from omnina.errors import UserError
 from omnina.files.durable import write_json
@@ -122,11 +123,22 @@ class Progress:
     def begin(self, config: Mapping) -> None:
         """Make the folders and note the configuration; UserError if the folder is of another one.
 
-        A run has its lock by then, so that the folder can be written to.
+        A run has its lock by then, so that the folder can be written to. A new one may hold no file that
+        would be taken for a table.
         """
         for name in ("keys", "notes", "signatures", "links", "rejected", "logs"):
             (self.own / name).mkdir(parents=True, exist_ok=True)
+        if not (self.own / "run.json").exists():
+            self._refuse_foreign_tables()
         _check_same(self.own / "run.json", config)
+
+    def _refuse_foreign_tables(self) -> None:
+        for path in sorted(self.folder.iterdir()):
+            if SHARD_NAME.fullmatch(path.name):
+                raise UserError(
+                    f"{path}: this has the name of a table, but no run of this program wrote it; move it "
+                    "away, or choose another --output."
+                )
 
     def take_back_marks(self, stage: str) -> None:
         """Remove datatrove's mark of each task whose file is not there, or it would never run again."""

@@ -44,12 +44,22 @@ class Table:
         """What decides the rows, as JSON values, defaults filled in."""
         return {
             "sources": section["sources"],
+            "source_settings": self._source_settings(),
             "templates": section["templates"],
             "filters": asdict(self.filters),
             "dedup": {"near": self.near, "shared": self.shared},
             "sample": section.get("sample"),
             "output": asdict(self.output),
         }
+
+    def _source_settings(self) -> list[dict]:
+        """Each different way in which files are read, defaults filled in; the files are listed elsewhere."""
+        of_place = ("path", "annotation", "folder")
+        found = [
+            {name: value for name, value in asdict(spec).items() if name not in of_place}
+            for spec in self.sources
+        ]
+        return [settings for place, settings in enumerate(found) if settings not in found[:place]]
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Texts with a passage's fields in braces: ``"Product: {product}."``
 
 A field is one of those in ``passage.FIELDS``, or a rank of the lineage: ``{lineage.0}`` is its first name
-(the domain), ``{lineage.1}`` the next, ``{lineage.-1}`` the last. ``accession``, ``start``, ``end`` and
-``strand`` are the passage's own where ``fields`` says nothing of them; the strand ``.`` counts as absent. A
-brace that is meant as such is written twice, ``{{``. What a field holds is put in as it stands, whatever it
-is; but a full stop after a field that ends in one ("Clostridium sp.") is not written twice.
+(the domain), ``{lineage.1}`` the next, ``{lineage.-1}`` the last. ``accession``, ``start`` (counted from 0),
+``end`` (exclusive) and ``strand`` are the passage's own where ``fields`` says nothing of them; the strand
+``.`` counts as absent. A brace that is meant as such is written twice, ``{{``. What a field holds is put in
+as it stands, whatever it is; but a full stop after a field that ends in one ("Clostridium sp.") is not
+written twice.
 """
 
 import re

@@ -95,3 +95,8 @@ def test_near_duplicates_are_stages_of_their_own_between_choice_and_rows(config,
     assert stages == ["keys", "choice", "signatures", "bands", "clusters", "rows", "manifest"]
     last_tasks = re.findall(r"^#SBATCH --array=0-(\d+)", printed, re.MULTILINE)
     assert last_tasks == ["199", "0", "199", "159", "0", "199", "0"]  # a band is the work of one task
+
+
+def test_workers_that_would_have_nothing_to_do():
+    with pytest.raises(UserError, match="--workers 2 with --tasks 1: a task is one worker's; add --tasks 2"):
+        ExecutorSettings(workers=2)

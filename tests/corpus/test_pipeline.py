@@ -278,8 +278,17 @@ def test_a_file_that_cannot_be_read_is_told_without_a_traceback(records, tmp_pat
 def test_a_folder_that_another_run_writes_to_is_left_alone(records, tmp_path):
     with Lock(tmp_path / "out" / "progress"), pytest.raises(UserError, match="is writing there"):
         build(records, tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["progress"]
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["lock.guard", "progress"]
     build(records, tmp_path / "out")
+
+
+def test_a_file_that_has_the_name_of_a_table_is_not_replaced(records, tmp_path):
+    theirs = tmp_path / "out" / "train-00000-000.csv"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    with pytest.raises(UserError, match=r"train-00000-000.csv: this has the name of a table, but no run"):
+        build(records, tmp_path / "out")
+    assert theirs.read_text() == "mine"
 
 
 def test_versions_are_recorded_and_not_mixed(records, tmp_path, monkeypatch):

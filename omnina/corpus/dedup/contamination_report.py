@@ -77,6 +77,7 @@ def report_page(result: Contamination, figures: dict) -> str:
         f"Test: {', '.join(figures['test'])} ({rows:,} rows)",
         "",
         f"**{with_twin:,} of {rows:,} test rows ({with_twin / rows:.2%}) have a twin in training.**",
+        *_caution(result),
         "",
         f"| part | question | sequences | {names} | clean | only compared for equality |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
@@ -85,6 +86,18 @@ def report_page(result: Contamination, figures: dict) -> str:
         *_explanation(result),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _caution(result: Contamination) -> list[str]:
+    """A line on the sequences that no near twin could be found of, if there are any."""
+    unsearched = sum(part.number in result.too_short for part in result.test_parts)
+    total = len(result.test_parts)
+    if not unsearched:
+        return []
+    return [
+        f"**{unsearched:,} of {total:,} test sequences are too short or too repetitive to be searched for "
+        "near twins: they were compared for equality alone.**"
+    ]
 
 
 def _table_line(entry: PartCounts) -> str:
@@ -106,6 +119,7 @@ def _explanation(result: Contamination) -> list[str]:
         "conserved gene family, 16S ribosomal RNA for instance, are near by nature.",
         "",
         f"Sequences with fewer than {MIN_SAMPLE} sampled {settings.k}-mers (about "
-        f"{MIN_SAMPLE * SCALE + settings.k - 1} bases) are only compared for equality, on both strands: "
+        f"{MIN_SAMPLE * SCALE + settings.k - 1} bases; more of a repeat, whose {settings.k}-mers are few) "
+        "are only compared for equality, on both strands: "
         f"the last column counts them on the test side; in training there were {short:,}.",
     ]

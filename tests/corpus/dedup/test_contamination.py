@@ -53,7 +53,8 @@ def test_report_finds_planted_twins_and_nothing_else(planted, tmp_path):
     assert [counts["even?"][kind] for kind in ("sequences", "exact", "near", "clean")] == [20, 1, 1, 18]
     assert [counts["odd?"][kind] for kind in ("reverse_complement", "near", "clean")] == [1, 1, 18]
     assert counts["all"]["clean"] == 36
-    assert "4 of 40 test rows (10.00%)" in (tmp_path / "report" / PAGE_FILE).read_text()
+    page = (tmp_path / "report" / PAGE_FILE).read_text()
+    assert "4 of 40 test rows (10.00%)" in page and "too short or" not in page
 
 
 def test_silent_on_shuffled_sequences(tmp_path, held_out):
@@ -80,6 +81,8 @@ def test_parts_of_labelled_cells_are_counted_apart(tmp_path, held_out):
     assert (counts["gRNA"].reverse_complement, counts["gRNA"].only_compared_for_equality) == (3, 3)
     assert (counts["targetRNA"].exact, counts["targetRNA"].clean) == (1, 2)
     assert result.rows() == (3, 3)
+    write_report(result, ["train"], ["test"], tmp_path / "report")
+    assert "**3 of 6 test sequences are too short or" in (tmp_path / "report" / PAGE_FILE).read_text()
 
 
 def test_strongest_twin_is_kept_and_all_are_counted(tmp_path, held_out):
