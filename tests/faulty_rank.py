@@ -1,6 +1,6 @@
 """Pretraining under a launcher, where one process suffers a fault.
 
-python faulty_rank.py RANK FAULT CONFIG.yaml
+python faulty_rank.py RANK|all FAULT CONFIG.yaml
 """
 
 import errno
@@ -10,6 +10,7 @@ import sys
 from functools import partial
 
 from fault_injection import at_call, fail_with, hang, kill, not_a_number, send, spoil_loss
+from launched_run import let_fsdp_run_on_cpus
 
 from omnina.command import run_command
 from omnina.pretrain import main
@@ -34,6 +35,7 @@ FAULTS = {
 
 if __name__ == "__main__":
     rank, fault, *arguments = sys.argv[1:]
-    if os.environ["RANK"] == rank:
+    let_fsdp_run_on_cpus()
+    if rank in ("all", os.environ["RANK"]):
         FAULTS[fault]()
     run_command(lambda: main(arguments))

@@ -28,8 +28,7 @@ def main() -> None:
     seen: dict = {"rows": {}, "rank": int(os.environ.get("RANK", "0"))}
     _record_rows(seen["rows"])
     _record_engine(seen)
-    if "ACCELERATE_USE_FSDP" in os.environ:
-        _let_fsdp_run_on_cpus()
+    let_fsdp_run_on_cpus()
     shard_plan.SHARD_BYTES = SMALL_SHARD_BYTES
     import_module(f"omnina.{stage}").main(arguments)
     path = Path(report) / f"{seen['rank']}.json"
@@ -75,7 +74,10 @@ def _record_engine(seen: dict) -> None:
     OmniNATrainer.train = train
 
 
-def _let_fsdp_run_on_cpus() -> None:
+def let_fsdp_run_on_cpus() -> None:
+    """Nothing, unless the launcher wants FSDP."""
+    if "ACCELERATE_USE_FSDP" not in os.environ:
+        return
     original = OmniNATrainer.create_accelerator_and_postprocess
 
     def create(self):
