@@ -152,6 +152,15 @@ class PromptEncoder:
         """Token ids of an answer as documents hold them, EOS last."""
         return [*self._answers.encode([answer + self.prompt.after_response])[0].ids, self.eos_id]
 
+    def token_starts(self, nucleotides: Nucleotides, question: str = "") -> list[list[int]]:
+        """The first base of each token of each part, from 0: which token holds which bases."""
+        row = Row(nucleotides, "", question)
+        [encoded] = self._prompts.encode([self._render(row)])
+        return [
+            [max(encoded.start(token) - start, 0) for token in range(*encoded.span(start, end))]
+            for start, end in self._character_spans(nucleotides)
+        ]
+
     def _render(self, row: Row) -> str:
         return self.prompt.render(row.nucleotides.text, row.question)
 

@@ -1,0 +1,113 @@
+"""Vectors of sequences: a layer's states of the tokens that hold bases, pooled or spread over the bases.
+
+The states are those after pretraining's prompt and the bases before; layer 0 is the embedding, the last one
+that after the final norm, as in transformers' ``hidden_states``. A sequence longer than the model reads is
+read in windows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+
+from omnina.chunking import Nucleotides
+from omnina.errors import UserError
+from omnina.inference.packed import PackedReader
+from omnina.inference.windows import Window, fitted_windows
+
+Pooling = Literal["mean", "last", "bases"]
+
+
+@dataclass(frozen=True)
+class EmbeddingSettings:
+    """What a sequence's vectors are.
+
+    Args:
+        pooling: ``mean`` over the tokens that hold bases, the ``last`` of them (the only one that has seen
+            the whole window), or one vector for each of the ``bases``, that of the token that holds it.
+        both_strands: the mean of a sequence's and its reverse complement's; bases stay where they are.
+    """
+
+    pooling: Pooling = "mean"
+    both_strands: bool = False
+
+
+class Embedder:
+    """Makes vectors of sequences.
+
+    Args:
+        reader: the checkpoint.
+        layers: in this order; negative ones count from the last.
+        settings: what they are.
+
+    Attributes:
+        layers: the same, counted from 0.
+        width: H, the size of a vector.
+
+    Raises UserError for a layer that the model has not.
+    """
+
+    def __init__(self, reader: PackedReader, layers: Sequence[int], settings: EmbeddingSettings) -> None:
+        self.reader, self.settings = reader, settings
+        self.layers = [_layer(layer, reader) for layer in layers]
+        self.width = reader.model.config.hidden_size
+
+    def embed(self, sequences: Sequence[Nucleotides]) -> list[np.ndarray]:
+        """(layers, H) float32 of each sequence, in order; (bases, layers, H) for ``bases``.
+
+        Raises ValueError for labelled sequences that do not fit.
+        """
+        found = self._one_strand(sequences)
+        if not self.settings.both_strands:
+            return found
+        other = self._one_strand([nucleotides.other_strand for nucleotides in sequences])
+        if self.settings.pooling == "bases":
+            other = [_turned(*pair) for pair in zip(other, sequences, strict=True)]
+        return [(one + two) / 2 for one, two in zip(found, other, strict=True)]
+
+    def _one_strand(self, sequences: Sequence[Nucleotides]) -> list[np.ndarray]:
+        windows = [fitted_windows(self.reader.annotating, nucleotides) for nucleotides in sequences]
+        documents = [window.document for of_row in windows for window in of_row]
+        states = self.reader.layer_states(documents, self.layers)
+        return [self._pooled(of_row, list(islice(states, len(of_row)))) for of_row in windows]
+
+    def _pooled(self, windows: list[Window], states: list[list[np.ndarray]]) -> np.ndarray:
+        """From the windows' states, (tokens, H) of each layer."""
+        stacked = [np.stack(of_window, axis=1) for of_window in states]  # (tokens, layers, H)
+        if self.settings.pooling == "bases":
+            return np.concatenate([self._spread(*pair) for pair in zip(windows, stacked, strict=True)])
+        tokens = [
+            of_window[start:end]
+            for window, of_window in zip(windows, stacked, strict=True)
+            for start, end in window.document.sequence_spans
+        ]
+        return tokens[-1][-1] if self.settings.pooling == "last" else np.concatenate(tokens).mean(axis=0)
+
+    def _spread(self, window: Window, states: np.ndarray) -> np.ndarray:
+        """(tokens, layers, H) -> (bases, layers, H)."""
+        starts = self.reader.annotating.token_starts(window.nucleotides)
+        spread = []
+        for of_part, (_, bases), (first, stop) in zip(
+            starts, window.nucleotides.parts, window.document.sequence_spans, strict=True
+        ):
+            held = np.diff([*of_part, len(bases)])
+            spread.append(np.repeat(states[first:stop], held, axis=0))
+        return np.concatenate(spread)
+
+
+def _layer(layer: int, reader: PackedReader) -> int:
+    count = reader.layers + 1
+    if not -count <= layer < count:
+        raise UserError(
+            f"--layers {layer}: {reader.folder} has the layers 0 (the embedding) to {reader.layers}; "
+            "negative numbers count from the last."
+        )
+    return layer % count
+
+
+def _turned(states: np.ndarray, nucleotides: Nucleotides) -> np.ndarray:
+    """(bases, layers, H) of the other strand, each part's bases in the first one's order."""
+    ends = np.cumsum([len(bases) for _, bases in nucleotides.parts])
+    return np.concatenate([part[::-1] for part in np.split(states, ends[:-1])])
