@@ -5,6 +5,7 @@
     python scripts/benchmark.py finetune --input data/finetune_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
+    python scripts/benchmark.py read --checkpoint output/pretrain --input data/pretrain_val_example.csv
     python scripts/benchmark.py tokenize --input data/pretrain_train_example.csv --tokenizer data/tokenizer
     python scripts/benchmark.py corpus --megabytes 100 1000 --json output/benchmark_corpus.json
     python scripts/benchmark.py resume --input data/pretrain_val_example.csv --tokenizer data/tokenizer \\
@@ -15,6 +16,7 @@
 
 ``train``, ``finetune``: a forward and backward pass against transformers' Llama, padded and packed.
 ``predict``: answers from the label set against generating them.
+``read``: embeddings and likelihoods from packed batches, against a padded loop over transformers' Llama.
 ``tokenize``: a core's speed from a table to token ids, against SentencePiece called row by row.
 ``resume``: time from the start to the first step of a run that goes on at a small and at a large step.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
@@ -70,6 +72,12 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     predict.add_argument("--label_probabilities", action="store_true", help="ours: of every label")
     predict.add_argument("--rows", type=whole_number(1), default=128, help="rows answered, evenly from all")
     predict.add_argument("--batch_rows", type=whole_number(1), nargs="+", default=[8], help="rows of a batch")
+    read = commands.add_parser("read", allow_abbrev=False)
+    read.add_argument("--checkpoint", type=Path, required=True, help="the model")
+    read.add_argument("--input", type=Path, required=True, help="table or FASTA of sequences")
+    read.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of both sides")
+    read.add_argument("--rows", type=whole_number(1), default=128, help="rows read, evenly from all")
+    read.add_argument("--batch_rows", type=whole_number(1), nargs="+", default=[8], help="rows of a batch")
     tokenize = commands.add_parser("tokenize", allow_abbrev=False)
     tokenize.add_argument("--input", required=True, help="table with sequence and response")
     tokenize.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.model")

@@ -13,6 +13,7 @@ from omnina.benchmarks.figures import markdown_table, report
 from omnina.benchmarks.gpu import Plan, measure_gpu
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
+from omnina.benchmarks.reading import measure_reading
 from omnina.benchmarks.scaling import DOCUMENTS, measure_documents, measure_rows
 from omnina.benchmarks.tokenisation import measure_tokenisation
 from omnina.benchmarks.training import measure_training
@@ -22,6 +23,7 @@ from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.flops import training_flops
 from omnina.inference.answer import Answerer, Query
+from omnina.inference.packed import PackedReader
 from omnina.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[1]
@@ -209,3 +211,16 @@ def test_another_fault_of_a_table_is_no_reason_for_a_smaller_tokenizer(tmp_path)
     (tmp_path / "model.yaml").write_text("vocab_size: 32001\n")
     with pytest.raises(UserError, match="sequence"):
         tokenizer_for(str(table), str(tmp_path / "model.yaml"), tmp_path / "tokenizer")
+
+
+def test_reading_agrees_with_a_padded_loop(checkpoint):
+    sequences = [parse_cell(random_dna(20 + 40 * seed, seed)) for seed in range(10)]
+    rows = {row["metric"]: row for row in measure_reading(PackedReader(checkpoint), sequences, 2, "small")}
+    assert set(rows) == {
+        f"{what}, {figure}"
+        for what in ("embeddings", "likelihoods")
+        for figure in ("rows/s", "largest difference, share of the largest")
+    }
+    for what in ("embeddings", "likelihoods"):
+        assert rows[f"{what}, largest difference, share of the largest"]["ours"] < 1e-5
+        assert rows[f"{what}, rows/s"]["ratio"] > 0

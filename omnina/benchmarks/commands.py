@@ -10,6 +10,7 @@ from omnina.benchmarks.gpu import Plan, measure_gpu
 from omnina.benchmarks.loss import measure_loss_memory
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
+from omnina.benchmarks.reading import measure_reading
 from omnina.benchmarks.resume import measure_resume
 from omnina.benchmarks.scaling import measure_documents, measure_rows
 from omnina.benchmarks.tokenisation import measure_tokenisation
@@ -19,6 +20,9 @@ from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.evaluation.asked_rows import read_asked_rows
 from omnina.inference.answer import DTYPES, Answerer, Query
+from omnina.inference.packed import PackedReader
+from omnina.inference.queries import SequenceFile
+from omnina.inference.windows import fitted_windows
 from omnina.tables.table import expand_paths
 
 MODELS = Path(__file__).parents[2] / "configs" / "model"
@@ -32,6 +36,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
         "train": _training,
         "finetune": _training,
         "predict": _prediction,
+        "read": _reading,
         "corpus": lambda given: [measure_corpus(sorted(given.megabytes), given.formats, given.scratch)],
         "tokenize": lambda given: [measure_tokenisation(given.input, given.tokenizer, given.repeats)],
         "resume": _resume,
@@ -72,6 +77,20 @@ def _prediction(arguments: argparse.Namespace) -> Tables:
     return [
         measure_prediction(answerer, queries, size, f"{name}, {size} rows a batch")
         for size in arguments.batch_rows
+    ]
+
+
+def _reading(arguments: argparse.Namespace) -> Tables:
+    """Embeddings and likelihoods, for each number of rows of a padded batch."""
+    reader = PackedReader(arguments.checkpoint, dtype=DTYPES[arguments.dtype])
+    rows = [parse_cell(row.sequence) for row in SequenceFile(arguments.input).rows()]
+    rows = [nucleotides for nucleotides in rows if len(fitted_windows(reader.annotating, nucleotides)) == 1]
+    if not rows:
+        raise UserError(f"{arguments.input}: no sequence fits one document of {arguments.checkpoint}.")
+    chosen = rows[:: max(1, len(rows) // arguments.rows)][: arguments.rows]
+    name = f"{arguments.checkpoint.name}, {arguments.dtype}"
+    return [
+        measure_reading(reader, chosen, size, f"{name}, {size} rows a batch") for size in arguments.batch_rows
     ]
 
 
