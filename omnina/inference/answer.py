@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM
 
 from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
 from omnina.chunking import Nucleotides
@@ -126,10 +125,8 @@ class Answerer:
     @cached_property
     def generator(self) -> Generator:
         """Loaded when the first free text is asked for."""
-        llama = AutoModelForCausalLM.from_pretrained(
-            self.folder, dtype=self.dtype, trust_remote_code=False
-        ).to(self.device)
-        return Generator(llama, self.tokenizer.pad_token_id, EOS_ID, self.decoding)
+        pad_id = self.tokenizer.pad_token_id
+        return Generator.load(self.folder, pad_id, self.decoding, self.device, self.dtype)
 
     def answer(self, queries: Sequence[Query]) -> list[Answer]:
         """One answer for each query, in order; none depends on the others (but see ``Query.draw``)."""
@@ -180,12 +177,10 @@ class Answerer:
         documents = self.text_encoder.encode(
             [Row(query.nucleotides, "", query.question) for query in queries]
         )
-        order = sorted(
-            (place for place, document in enumerate(documents) if isinstance(document, Document)),
-            key=lambda place: documents[place].answer_start,
-        )
+        fitting = [place for place, document in enumerate(documents) if isinstance(document, Document)]
         answers = {place: _refused(d) for place, d in enumerate(documents) if isinstance(d, ValueError)}
-        for places in self._padded_batches(order, documents):
+        for batch in self._batches([documents[place].answer_start for place in fitting]):
+            places = [fitting[i] for i in batch]
             prompts = [_prompt(documents[place]) for place in places]
             written = self.generator.generate(prompts, [queries[place].draw for place in places])
             trees = [LabelTree.of([ids]) for ids in written]
@@ -230,17 +225,9 @@ class Answerer:
                 scores[places[i]] = of_row
         return scores
 
-    def _padded_batches(self, order: list[int], documents: Sequence[Document]) -> Iterator[list[int]]:
-        """Places sorted by length, in batches whose padded size stays within the tokens of a batch."""
-        batch: list[int] = []
-        for place in order:
-            width = documents[place].answer_start + self.decoding.max_new_tokens
-            if batch and width * (len(batch) + 1) * self.decoding.beams > self.tokens_per_batch:
-                yield batch
-                batch = []
-            batch.append(place)
-        if batch:
-            yield batch
+    def _batches(self, lengths: list[int]) -> Iterator[list[int]]:
+        """Nothing is loaded where there is nothing to write."""
+        return self.generator.batches(lengths, self.tokens_per_batch) if lengths else iter(())
 
     def _encoder(self, max_length: int) -> PromptEncoder:
         backend = self.tokenizer.backend_tokenizer

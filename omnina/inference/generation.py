@@ -5,13 +5,15 @@ batch it stands in, and whether a run was killed in between, do not change it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import (
+    AutoModelForCausalLM,
     LlamaForCausalLM,
     LogitsProcessor,
     LogitsProcessorList,
@@ -20,6 +22,7 @@ from transformers import (
 )
 
 from omnina.errors import UserError
+from omnina.tokenizer import EOS_ID
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,26 @@ class Generator:
 
     def __init__(self, model: LlamaForCausalLM, pad_id: int, eos_id: int, decoding: Decoding) -> None:
         self.model, self.pad_id, self.eos_id, self.decoding = model.eval(), pad_id, eos_id, decoding
+
+    @classmethod
+    def load(
+        cls, folder: Path, pad_id: int, decoding: Decoding, device: torch.device, dtype: torch.dtype
+    ) -> "Generator":
+        """transformers' Llama of a checkpoint that was looked at."""
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+        return cls(model.to(device), pad_id, EOS_ID, decoding)
+
+    def batches(self, lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+        """Places of prompts of these lengths, like ones together, padded size at most ``tokens`` a batch."""
+        batch: list[int] = []
+        for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+            width = lengths[place] + self.decoding.max_new_tokens
+            if batch and width * (len(batch) + 1) * self.decoding.beams > tokens:
+                yield batch
+                batch = []
+            batch.append(place)
+        if batch:
+            yield batch
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[np.ndarray], draws: Sequence[int]) -> list[list[int]]:

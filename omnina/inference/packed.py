@@ -17,7 +17,7 @@ from omnina.inference.questions import load_questions
 from omnina.inference.scoring import by_tokens
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FlatCollator
-from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder
+from omnina.prompt import PRETRAIN_PROMPT, Document, Prompt, PromptEncoder
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 
@@ -61,12 +61,12 @@ class PackedReader:
     @cached_property
     def annotating(self) -> PromptEncoder:
         """Pretraining's prompt: a sequence, then its annotation."""
-        return self._encoder(PRETRAIN_PROMPT)
+        return self.encoder(PRETRAIN_PROMPT)
 
-    @cached_property
-    def asking(self) -> PromptEncoder:
-        """Fine-tuning's prompt: a sequence and a question, then the answer."""
-        return self._encoder(FINETUNE_PROMPT)
+    def encoder(self, prompt: Prompt, room: int = 0) -> PromptEncoder:
+        """Makes documents that leave room for so many tokens; ValueError if not even an empty one does."""
+        backend, most = self.tokenizer.backend_tokenizer, self.max_length - room
+        return PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=most)
 
     @torch.no_grad()
     def token_nats(self, documents: Sequence[Document]) -> list[np.ndarray]:
@@ -103,10 +103,6 @@ class PackedReader:
             name: value.to(self.device) if isinstance(value, torch.Tensor) else value
             for name, value in self._collate(rows).items()
         }
-
-    def _encoder(self, prompt: Prompt) -> PromptEncoder:
-        backend = self.tokenizer.backend_tokenizer
-        return PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=self.max_length)
 
 
 def _split(values: np.ndarray, batch: list[Document]) -> list[np.ndarray]:
