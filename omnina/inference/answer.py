@@ -19,9 +19,9 @@ from omnina.chunking import Nucleotides
 from omnina.errors import UserError
 from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 from omnina.inference.generation import Decoding, Generator
-from omnina.inference.label_set import label_sets_of
+from omnina.inference.label_set import LabelSet, label_sets_of
 from omnina.inference.label_tree import LabelTree
-from omnina.inference.questions import Questions, load_questions, nearest_question
+from omnina.inference.questions import Question, Questions, load_questions, nearest_question
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
@@ -128,6 +128,17 @@ class Answerer:
         pad_id = self.tokenizer.pad_token_id
         return Generator.load(self.folder, pad_id, self.decoding, self.device, self.dtype)
 
+    def answer_from(self, queries: Sequence[Query], labels: Sequence[str]) -> list[Answer]:
+        """One answer for each query, chosen from these labels whatever the question's own are.
+
+        Raises UserError for labels that are the same tokens, or fewer than one.
+        """
+        if not labels:
+            raise UserError("there is no label to choose from.")
+        question = Question(sorted(set(labels)))
+        [asked] = label_sets_of({"labels": question}, self.encoder).values()
+        return self._chosen_of(list(queries), [asked] * len(queries), [question] * len(queries))
+
     def answer(self, queries: Sequence[Query]) -> list[Answer]:
         """One answer for each query, in order; none depends on the others (but see ``Query.draw``)."""
         queries = [
@@ -142,22 +153,26 @@ class Answerer:
         return [answers[place] for place in range(len(queries))]
 
     def _choose(self, queries: list[Query]) -> list[Answer]:
-        """The likeliest label of each."""
+        """The likeliest label of each, of its question's."""
         sets = [self.label_sets[query.question] for query in queries]
+        return self._chosen_of(queries, sets, [self.questions[query.question] for query in queries])
+
+    def _chosen_of(
+        self, queries: list[Query], sets: list[LabelSet], questions: list[Question]
+    ) -> list[Answer]:
         rows = [
             Row(query.nucleotides, labels.longest, query.question)
             for query, labels in zip(queries, sets, strict=True)
         ]
         documents = self.encoder.encode(rows)
-        temperatures = [self.questions[query.question].temperature for query in queries]
+        temperatures = [question.temperature for question in questions]
         scores = self._scores(documents, [labels.tree for labels in sets], temperatures)
         return [
-            _refused(document) if isinstance(document, ValueError) else self._chosen(query, document, score)
-            for query, document, score in zip(queries, documents, scores, strict=True)
+            _refused(document) if isinstance(document, ValueError) else self._chosen(*row, document, score)
+            for *row, document, score in zip(queries, questions, documents, scores, strict=True)
         ]
 
-    def _chosen(self, query: Query, document: Document, scores: np.ndarray) -> Answer:
-        question = self.questions[query.question]
+    def _chosen(self, query: Query, question: Question, document: Document, scores: np.ndarray) -> Answer:
         probabilities = normalised(scores, question.temperature)
         known = np.isfinite(scores)
         labels = {

@@ -29,6 +29,7 @@ class PackedReader:
         device: the first GPU if there is one, unless given.
         dtype: of the weights and the computation.
         tokens_per_batch: tokens of one forward pass.
+        model: the folder's, if it is loaded already; its device and dtype are those then.
 
     Attributes:
         layers: of the model; it has ``layers + 1`` states, that of the embedding being 0.
@@ -44,11 +45,14 @@ class PackedReader:
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
         tokens_per_batch: int = TOKENS_PER_BATCH,
+        model: OmniNAForCausalLM | None = None,
     ) -> None:
-        self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
+        self.folder, self.tokens_per_batch = folder, tokens_per_batch
         self.tokenizer = checkpoint_tokenizer(folder)
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(self.device).eval()
+        if model is None:
+            device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
+        self.model, self.device, self.dtype = model, model.device, model.dtype
         self.layers = self.model.config.num_hidden_layers
         self.max_length = load_questions(folder).max_length or self.model.config.max_position_embeddings
         self._collate = FlatCollator(self.max_length, False, EOS_ID)

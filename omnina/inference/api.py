@@ -1,0 +1,189 @@
+"""A checkpoint in Python: answers, annotations, embeddings and likelihoods of sequences.
+
+    from omnina import OmniNA
+
+    model = OmniNA.load("output/finetune")
+    model.answer("ACGT...", "Does this sequence code for a protein?").labels     {"no": 0.07, "yes": 0.93}
+    model.annotate("ACGT...")[0].text                                            "16S ribosomal RNA gene ..."
+    model.embed(["ACGT...", "GGCA..."], layer=4)                                 (2, H) float32
+    model.score("ACGT...").bits_per_base                                         1.9
+
+Every method takes one sequence or several, and gives one result or a list in their order. A sequence is IUPAC
+letters in any case, U read as T, or several labelled ones: ``"gRNA:ACGT targetRNA:ACGT"``.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+
+from omnina.chunking import Nucleotides, parse_cell
+from omnina.errors import UserError
+from omnina.inference import TOKENS_PER_BATCH
+from omnina.inference.annotation import Annotation, Annotator
+from omnina.inference.answer import DTYPES, Answer, Answerer, Query
+from omnina.inference.embedding import Embedder, EmbeddingSettings, Pooling
+from omnina.inference.generation import Decoding
+from omnina.inference.likelihood import Likelihood, Scored, likelihoods
+from omnina.inference.packed import PackedReader
+
+Found = TypeVar("Found")
+
+
+class OmniNA:
+    """A checkpoint at work; ``load`` makes one.
+
+    Args:
+        answerer: the checkpoint, which all methods share.
+    """
+
+    def __init__(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        device: str | None = None,
+        dtype: str = "fp32",
+        tokens_per_batch: int = TOKENS_PER_BATCH,
+    ) -> "OmniNA":
+        """The checkpoint of a folder.
+
+        Args:
+            folder: of ``bash pretrain.sh``, ``bash finetune.sh`` or ``scripts/import_checkpoint.py``.
+            device: such as ``cuda:1``; the first GPU if there is one, else the CPU.
+            dtype: ``fp32`` or ``bf16``.
+            tokens_per_batch: of a forward pass.
+
+        Raises UserError for a folder that holds no whole checkpoint.
+        """
+        if dtype not in DTYPES:
+            raise UserError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}.")
+        where = torch.device(device) if device else None
+        options = {"device": where, "dtype": DTYPES[dtype], "tokens_per_batch": tokens_per_batch}
+        return cls(Answerer(Path(folder), **options))
+
+    def answer(
+        self, sequences: str | Sequence[str], question: str, labels: Sequence[str] | None = None
+    ) -> Answer | list[Answer]:
+        """What the model says to a question about a sequence.
+
+        Args:
+            sequences: one or several.
+            question: as fine-tuning asked it.
+            labels: the answers to choose from; the question's own of fine-tuning if not given, and free text
+                if it has none.
+
+        Raises UserError for a sequence that cannot be read, or a question that leaves no room for it.
+        """
+
+        def answered(nucleotides: list[Nucleotides]) -> list[Answer]:
+            queries = [Query(one, question) for one in nucleotides]
+            if labels is None:
+                found = self._answerer.answer(queries)
+            else:
+                found = self._answerer.answer_from(queries, labels)
+            for number, answer in enumerate(found):
+                if answer.refused:
+                    raise UserError(f"sequence {number}: {answer.refused}.")
+            return found
+
+        return _one_or_all(sequences, answered)
+
+    def annotate(
+        self, sequences: str | Sequence[str], *, each: int = 1, decoding: Decoding | None = None
+    ) -> list[Annotation] | list[list[Annotation]]:
+        """Annotations as pretraining taught them: of each window of a sequence, the likeliest text first.
+
+        Args:
+            sequences: one or several, of any length.
+            each: annotations of a window; several need ``decoding`` that samples.
+            decoding: how texts are written; greedily, of 128 tokens at most, if not given.
+
+        Raises UserError for a sequence that cannot be read, ValueError for labelled ones that do not fit.
+        """
+        annotator = Annotator(self._reader, decoding or Decoding(), each)
+        return _one_or_all(
+            sequences, lambda nucleotides: annotator.annotate(nucleotides, range(len(nucleotides)))
+        )
+
+    def embed(
+        self,
+        sequences: str | Sequence[str],
+        *,
+        layer: int = -1,
+        pooling: Pooling = "mean",
+        both_strands: bool = False,
+    ) -> np.ndarray | list[np.ndarray]:
+        """Vectors of sequences from one layer, H wide.
+
+        Args:
+            sequences: one or several.
+            layer: 0 is the embedding, -1 the last, after the final norm.
+            pooling: ``mean`` over the tokens that hold bases, the ``last`` of them, or one for each of the
+                ``bases``.
+            both_strands: the mean of the two strands' vectors.
+
+        Returns: (H,) float32, (sequences, H) for several; (bases, H) with ``bases``, a list for several.
+
+        Raises UserError for a layer that is not there or a sequence that cannot be read, ValueError for
+        labelled ones that do not fit.
+        """
+        embedder = Embedder(self._reader, [layer], EmbeddingSettings(pooling, both_strands))
+
+        def embedded(nucleotides: list[Nucleotides]) -> list[np.ndarray] | np.ndarray:
+            found = [vectors[..., 0, :] for vectors in embedder.embed(nucleotides)]
+            return found if pooling == "bases" else np.stack(found)
+
+        return _one_or_all(sequences, embedded)
+
+    def score(
+        self, sequences: str | Sequence[str], annotations: str | Sequence[str] | None = None
+    ) -> Likelihood | list[Likelihood]:
+        """How likely the model finds sequences, and annotations after them.
+
+        Args:
+            sequences: one or several, of any length.
+            annotations: as many, or none.
+
+        Raises UserError for a sequence that cannot be read, or another number of annotations; ValueError for
+        what does not fit.
+        """
+        texts = [annotations] if isinstance(annotations, str) else annotations
+
+        def scored(nucleotides: list[Nucleotides]) -> list[Likelihood]:
+            given = [""] * len(nucleotides) if texts is None else list(texts)
+            if len(given) != len(nucleotides):
+                raise UserError(f"{len(nucleotides)} sequences, but {len(given)} annotations.")
+            rows = [Scored(one, text) for one, text in zip(nucleotides, given, strict=True)]
+            found = likelihoods(self._reader, rows)
+            for likelihood in found:
+                if isinstance(likelihood, ValueError):
+                    raise likelihood
+            return found
+
+        return _one_or_all(sequences, scored)
+
+    @cached_property
+    def _reader(self) -> PackedReader:
+        answerer = self._answerer
+        return PackedReader(answerer.folder, model=answerer.model, tokens_per_batch=answerer.tokens_per_batch)
+
+
+def _one_or_all(sequences: str | Sequence[str], work: Callable[[list[Nucleotides]], Sequence[Found]]):
+    """The only result where one sequence is given, not in a list."""
+    if isinstance(sequences, str):
+        return work([_nucleotides(sequences, 0)])[0]
+    return work([_nucleotides(sequence, number) for number, sequence in enumerate(sequences)])
+
+
+def _nucleotides(sequence: str, number: int) -> Nucleotides:
+    try:
+        return parse_cell(sequence)
+    except ValueError as error:
+        raise UserError(f"sequence {number}: {error}.") from error
