@@ -105,10 +105,10 @@ def test_a_spike_is_left_out_if_asked(world, name, record_property):
 
 
 def test_a_hang_ends_with_the_stacks(world, name, resumed):
-    status, log = world.run(name, partial(at_call, hang, *STEP, call=9), hang_timeout=3)
+    status, log = world.run(name, partial(at_call, hang, *STEP, call=9), hang_timeout=8)
     assert status == 1, log
     stacks = world.folder / name / "stacks-rank-0.txt"
-    assert "stood still for 3 s, which is hang_timeout" in log and str(stacks) in log
+    assert "stood still for 8 s, which is hang_timeout" in log and str(stacks) in log
     assert "in hang" in stacks.read_text()
     resumed("a step that never ends", "status 1 after hang_timeout, with the stacks", done=4, begin=4)
 

@@ -64,7 +64,7 @@ def test_one_of_two(world, two, name, record_property, case):
 
 
 def test_a_rank_that_hangs(world, two, name, record_property):
-    status, log = launch(world, name, 1, "hang", hang_timeout=15)
+    status, log = launch(world, name, 1, "hang", hang_timeout=20)
     folder = world.folder / name
     stacks = [(folder / f"stacks-rank-{rank}.txt").read_text() for rank in (0, 1)]
     assert status == 1, log
