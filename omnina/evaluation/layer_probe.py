@@ -93,11 +93,12 @@ def write_probe(scores: Sequence[Mapping], folder: Path) -> None:
         table.writeheader()
         table.writerows(scores)
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    layers = [entry["layer"] for entry in scores]
-    for name in METRICS:
+    layers = np.array([entry["layer"] for entry in scores])
+    for place, name in enumerate(METRICS):
         means = [entry[name] for entry in scores]
         errors = [entry[f"{name}_sd"] for entry in scores]
-        axes.errorbar(layers, means, errors, label=name.replace("_", " "), marker="o", capsize=3)
+        beside = layers + 0.08 * (place - 1)  # so that no bar hides another
+        axes.errorbar(beside, means, errors, label=name.replace("_", " "), marker="o", capsize=3)
     axes.set(xlabel="layer (0: embedding)", ylabel=f"score, mean and sd of {FOLDS} folds", xticks=layers)
     axes.grid(alpha=0.3)
     axes.legend()
