@@ -152,6 +152,27 @@ class PromptEncoder:
         """Token ids of an answer as documents hold them, EOS last."""
         return [*self._answers.encode([answer + self.prompt.after_response])[0].ids, self.eos_id]
 
+    def encode_cut(self, bases: str, cut: int) -> Document:
+        """A lone sequence without an answer whose tokens end, and begin anew, after ``cut`` of its bases.
+
+        Nothing is cut off that does not fit: the caller looks at the length.
+        """
+        before = self.prompt.before_sequence + bases[:cut]
+        [left] = self._prompts.encode([before])
+        [right] = self._answers.encode(
+            [bases[cut:] + self.prompt.render("")[len(self.prompt.before_sequence) :]]
+        )
+        shift = 1 + len(left.ids)  # after BOS
+        first, stop = left.span(len(self.prompt.before_sequence), len(before))
+        again, end = right.span(0, len(bases) - cut)
+        return Document(
+            input_ids=[self.bos_id, *left.ids, *right.ids, self.eos_id],
+            answer_start=shift + len(right.ids),
+            sequence_spans=[(first + 1, stop + 1), (again + shift, end + shift)],
+            bases=len(bases),
+            trimmed_bases=0,
+        )
+
     def token_starts(self, nucleotides: Nucleotides, question: str = "") -> list[list[int]]:
         """The first base of each token of each part, from 0: which token holds which bases."""
         row = Row(nucleotides, "", question)

@@ -1,0 +1,1 @@
+"""What a variant does: likelihoods of a reference's windows with and without it."""

@@ -1,0 +1,106 @@
+"""Scores of variants: how much likelier a checkpoint finds the alternative than the reference.
+
+A window's log-likelihood is the mean over both strands and over several segmentations. The tokenizer joins
+bases to tokens, and a variant moves the joints around it: a part of the difference is that of the joints, not
+of the bases. So a window is read in its own segmentation and in others whose tokens end at set places beside
+the variant, the same places with and without it, on either strand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from omnina.chunking import Nucleotides
+from omnina.errors import UserError
+from omnina.inference.likelihood import sequence_nats
+from omnina.inference.packed import PackedReader
+from omnina.inference.variants.haplotypes import Windows, other_strand
+from omnina.prompt import Document, Row
+
+Window = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class VariantSettings:
+    """How variants are scored.
+
+    Args:
+        window: bases of the reference's and the alternative's windows.
+        segmentations: of each window; odd: the tokenizer's own, and pairs with joints on both sides.
+        both_strands: the mean of both; else the reference's strand alone.
+    """
+
+    window: int = 1000
+    segmentations: int = 5
+    both_strands: bool = True
+
+    def __post_init__(self) -> None:
+        if self.window < 2:
+            raise UserError(f"--window ({self.window}) must be at least 2 bases.")
+        if self.segmentations < 1 or self.segmentations % 2 == 0:
+            raise UserError(
+                f"--segmentations ({self.segmentations}) must be odd: the tokenizer's, and pairs of others."
+            )
+
+
+class VariantScorer:
+    """Scores pairs of windows.
+
+    Args:
+        reader: the checkpoint.
+        settings: how.
+    """
+
+    def __init__(self, reader: PackedReader, settings: VariantSettings) -> None:
+        self.reader, self.settings = reader, settings
+
+    def scores(self, pairs: Sequence[Windows]) -> np.ndarray:
+        """(pairs,) float64: log-likelihood of the alternative less that of the reference, in nats.
+
+        Raises UserError for windows that take more tokens than the model reads.
+        """
+        wanted = dict.fromkeys(window for pair in pairs for window in (*pair.ref, *pair.alt))
+        known = dict(zip(wanted, self._nats(list(wanted)), strict=True))
+        means = [
+            [np.mean([known[window] for window in side]) for side in (pair.ref, pair.alt)] for pair in pairs
+        ]
+        return np.array([alternative - reference for reference, alternative in means])
+
+    def _nats(self, windows: list[Window]) -> list[float]:
+        """The mean log-likelihood of each window over its readings."""
+        readings = [self._readings(window) for window in windows]
+        documents = {tuple(document.input_ids): document for of_window in readings for document in of_window}
+        nats = self.reader.token_nats(list(documents.values()))
+        sums = {
+            ids: sequence_nats(document, of_document)
+            for (ids, document), of_document in zip(documents.items(), nats, strict=True)
+        }
+        return [float(np.mean([sums[tuple(d.input_ids)] for d in of_window])) for of_window in readings]
+
+    def _readings(self, window: Window) -> list[Document]:
+        strands = [window, other_strand(window)] if self.settings.both_strands else [window]
+        return [document for strand in strands for document in self._segmented(*strand)]
+
+    def _segmented(self, left: str, region: str, right: str) -> list[Document]:
+        bases = left + region + right
+        [own] = self.reader.annotating.encode([Row(Nucleotides((("", bases),)), "")])
+        cuts = [
+            cut
+            for offset in range(self.settings.segmentations // 2)
+            for cut in (len(left) - offset, len(left) + len(region) + offset)
+        ]
+        others = [
+            self.reader.annotating.encode_cut(bases, cut) if 0 < cut < len(bases) else own for cut in cuts
+        ]
+        for document in (own, *others):
+            self._check_fits(document, len(bases))
+        return [own, *others]
+
+    def _check_fits(self, document: Document | ValueError, bases: int) -> None:
+        most = self.reader.max_length
+        if isinstance(document, ValueError) or document.trimmed_bases or len(document.input_ids) > most:
+            raise UserError(
+                f"--window: {bases} bases take more than the {most} tokens that {self.reader.folder} reads; "
+                "give fewer."
+            )
