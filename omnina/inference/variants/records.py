@@ -11,6 +11,7 @@ from omnina.inference.variants.reference import Reference, required_pysam
 
 BASES = re.compile(r"[ACGTRYSWKMBDHVN]+")
 OVERLAPPING, MISSING = "*", "."
+NAMED = 3  # contigs in a message
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ def alternatives(record, reference: Reference) -> Iterator[Alternative]:
 
 def _fault_of_record(record, contig: Contig | None, reference: Reference) -> str:
     if contig is None:
-        near = ", ".join(reference.names[:3])
-        return f"the reference has no contig {record.chrom} (it has {near} ...)"
+        some = ", ".join(reference.names[:NAMED]) + (" ..." if len(reference.names) > NAMED else "")
+        return f"the reference has no contig {record.chrom} (it has {some})"
     ref = (record.ref or "").upper()
     if not BASES.fullmatch(ref):
         return f"REF {record.ref} is no bases"

@@ -30,7 +30,7 @@ class Reference:
         path: ``.fa``, ``.fasta``, ``.fna``, each also ``.gz`` of bgzip.
 
     Raises UserError for a file that is missing, packed by gzip (which cannot be read from the middle), or no
-    FASTA, or a folder in which no index can be made.
+    FASTA, an index that is older than it, or a folder in which no index can be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,6 +38,7 @@ class Reference:
         if not path.is_file():
             raise UserError(f"{path}: there is no such file; give --reference a FASTA file.")
         _check_packing(path)
+        _check_index(path)
         try:
             self._file = pysam.FastaFile(str(path))
         except (OSError, ValueError) as error:
@@ -80,6 +81,13 @@ class _StoredContig(Contig):
         text = "".join(self._reference.block(self.name, number) for number in blocks)
         shift = start // BLOCK * BLOCK
         return text[start - shift : end - shift].replace("U", "T")
+
+
+def _check_index(path: Path) -> None:
+    """UserError for an index from before the file was written: it would lead to other bases."""
+    for index in (path.with_name(f"{path.name}{suffix}") for suffix in (".fai", ".gzi")):
+        if index.exists() and index.stat().st_mtime_ns < path.stat().st_mtime_ns:
+            raise UserError(f"{index}: this index is older than {path.name}; remove it, it is made again.")
 
 
 def _check_packing(path: Path) -> None:

@@ -1,6 +1,7 @@
 """VCF records and genomes as they come: names, cases, packings, alternatives that are none."""
 
 import gzip
+import os
 import random
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_alternatives_and_the_reasons_of_others(reference, tmp_path):
     assert reasons[4] == f"REF is {other}, but the reference has {ref} there"
     assert reasons[5] == "no alternative"
     assert reasons[6] == "REF <X> is no bases"
-    assert reasons[7] == "the reference has no contig 7 (it has chr1, 2 ...)"
+    assert reasons[7] == "the reference has no contig 7 (it has chr1, 2)"
     assert reasons[8] == "it reaches past the end of 2 (10 bases)"
     assert reasons[9].startswith("a breakend joins two places")
     assert found[10].change.grows_by == -2 and reasons[10] == ""
@@ -94,6 +95,19 @@ def test_bgzip_is_read_and_gzip_refused(genome, tmp_path):
     plain.write_bytes(gzip.compress(genome.read_bytes()))
     with pytest.raises(UserError, match=r"plain.fa.gz: this is packed by gzip.*bgzip >"):
         Reference(plain)
+
+
+def test_an_index_from_before_is_not_used(tmp_path):
+    path = tmp_path / "genome.fa"
+    path.write_text(">a\nACGT\n")
+    Reference(path)
+    path.write_text(">longer_name\nGGGGTTTT\n")
+    later = (tmp_path / "genome.fa.fai").stat().st_mtime_ns + 1
+    os.utime(path, ns=(later, later))
+    with pytest.raises(UserError, match=r"genome.fa.fai: this index is older than genome.fa; remove it"):
+        Reference(path)
+    (tmp_path / "genome.fa.fai").unlink()
+    assert Reference(path).contig("longer_name").fetch(0, 8) == "GGGGTTTT"
 
 
 def test_files_that_are_not_what_they_should_be(tmp_path, reference):
