@@ -12,8 +12,13 @@ where a killed one stopped.
 import argparse
 from pathlib import Path
 
-from omnina.command import positive_number, run_command, share, whole_number
-from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
+from omnina.command import run_command, whole_number
+from omnina.inference.options import (
+    add_bad_rows_option,
+    add_checkpoint_options,
+    add_input_option,
+    add_writing_options,
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -21,25 +26,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--checkpoint", type=Path, default=Path("output/pretrain"), help="pretrained model")
-    parser.add_argument(
-        "--input", type=Path, required=True, help="table or FASTA: .csv .tsv .parquet .fasta .fa, also .gz"
-    )
+    add_input_option(parser)
     parser.add_argument("--output", type=Path, required=True, help="CSV to write; must not exist")
     parser.add_argument("--gff3", type=Path, help="write the annotations as GFF3 too; must not exist")
     parser.add_argument("--annotations", type=whole_number(1), default=1, help="of each window")
-    parser.add_argument("--bad_rows", choices=["stop", "skip"], default="stop", help="skip: note and go on")
-    parser.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of weights and computation")
-    parser.add_argument(
-        "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
-    )
-    writing = parser.add_argument_group("writing")
-    writing.add_argument("--max_new_tokens", type=whole_number(1), default=128, help="of an annotation")
-    writing.add_argument("--num_beams", type=whole_number(1), default=1, help="1: greedy, or sampling")
-    writing.add_argument("--sample", action="store_true", help="draw tokens instead of the likeliest")
-    writing.add_argument("--temperature", type=positive_number, default=1.0, help="of sampling")
-    writing.add_argument("--top_p", type=share, default=1.0, help="of sampling")
-    writing.add_argument("--seed", type=whole_number(0), default=0, help="of sampling")
+    add_bad_rows_option(parser)
+    add_checkpoint_options(parser, "output/pretrain")
+    add_writing_options(parser, "writing")
     return parser.parse_args()
 
 

@@ -12,9 +12,9 @@ cross-validation, and writes the scores by layer with a plot.
 import argparse
 from pathlib import Path
 
-from omnina.command import run_command, whole_number
+from omnina.command import run_command
 from omnina.errors import UserError
-from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
+from omnina.inference.options import add_checkpoint_options, add_input_option
 
 ALL_LAYERS = "all"
 
@@ -24,10 +24,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--checkpoint", type=Path, default=Path("output/pretrain"), help="the model")
-    parser.add_argument(
-        "--input", type=Path, required=True, help="table or FASTA: .csv .tsv .parquet .fasta .fa, also .gz"
-    )
+    add_input_option(parser)
     parser.add_argument(
         "--output", type=Path, required=True, help=".safetensors, .npz or .parquet; must not exist"
     )
@@ -43,10 +40,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--both_strands", action="store_true", help="mean of both strands' vectors")
     parser.add_argument("--probe", type=Path, help="table of labels: id, label, group if any")
     parser.add_argument("--probe_output", type=Path, help="folder for the probe's table and plot")
-    parser.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of weights and computation")
-    parser.add_argument(
-        "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
-    )
+    add_checkpoint_options(parser, "output/pretrain")
     return parser.parse_args()
 
 

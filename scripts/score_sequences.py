@@ -13,8 +13,8 @@ stopped.
 import argparse
 from pathlib import Path
 
-from omnina.command import run_command, whole_number
-from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
+from omnina.command import run_command
+from omnina.inference.options import add_bad_rows_option, add_checkpoint_options, add_input_option
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,18 +22,12 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--checkpoint", type=Path, default=Path("output/pretrain"), help="the model")
-    parser.add_argument(
-        "--input", type=Path, required=True, help="table or FASTA: .csv .tsv .parquet .fasta .fa, also .gz"
-    )
+    add_input_option(parser)
     parser.add_argument("--output", type=Path, required=True, help="CSV to write; must not exist")
     parser.add_argument("--annotations", metavar="COLUMN", help="column with the annotations to score too")
     parser.add_argument("--column_prefix", default="", help="before the names of the added columns")
-    parser.add_argument("--bad_rows", choices=["stop", "skip"], default="stop", help="skip: note and go on")
-    parser.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of weights and computation")
-    parser.add_argument(
-        "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
-    )
+    add_bad_rows_option(parser)
+    add_checkpoint_options(parser, "output/pretrain")
     return parser.parse_args()
 
 

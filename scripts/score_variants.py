@@ -14,7 +14,7 @@ import argparse
 from pathlib import Path
 
 from omnina.command import run_command, whole_number
-from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
+from omnina.inference.options import add_checkpoint_options
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,7 +22,6 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--checkpoint", type=Path, default=Path("output/pretrain"), help="the model")
     parser.add_argument("--vcf", type=Path, required=True, help="variants: .vcf, .vcf.gz of bgzip, .bcf")
     parser.add_argument("--reference", type=Path, required=True, help="FASTA, plain or packed by bgzip")
     parser.add_argument("--output", type=Path, required=True, help="CSV to write; must not exist")
@@ -32,10 +31,7 @@ def parse_arguments() -> argparse.Namespace:
         "--segmentations", type=whole_number(1), default=5, help="ways in which a window is cut into tokens"
     )
     parser.add_argument("--one_strand", action="store_true", help="the reference's alone; else both's mean")
-    parser.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of weights and computation")
-    parser.add_argument(
-        "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
-    )
+    add_checkpoint_options(parser, "output/pretrain")
     return parser.parse_args()
 
 
