@@ -6,7 +6,7 @@ and reading ends at READ_BYTES bases. ``run.json`` then says so under ``markov_s
 SOURCE_BASES are used at most.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from omnina.tables.table import expand_paths
 from omnina.vocabulary.units import InputFile, Unit, choose_units, list_units
 
 SOURCE_BASES = 50_000_000
+ALL_ROWS = "all rows"
 READ_BYTES = 1_000_000_000  # a minute or two
 
 
@@ -42,7 +43,7 @@ class Sample:
 def markov_baselines(
     train_files: list[str], validation_files: list[str], settings: DataSettings, seed: int
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, int]]]:
-    """Bits per base by source, and how much was read of those tables that were not read to their end.
+    """Bits per base by source (of all rows together without a column of sources), and how much was read of those tables that were not read to their end.
 
     The first: of order 5 (``order_5``), and of the order that is best on validation (``best``,
     ``best_order``). The second: ``table_bytes``, ``bases_read`` and ``seed`` of ``train`` and ``validation``.
@@ -52,6 +53,8 @@ def markov_baselines(
         for side, files in (("train", train_files), ("validation", validation_files))
     }
     training, validation = (sample.sequences for sample in samples.values())
+    if settings.source_column is None:  # sources are files then, and no file is on both sides
+        training, validation = _together(training), _together(validation)
     found = {}
     for source in sorted(validation):
         if source in training:
@@ -63,6 +66,10 @@ def markov_baselines(
         for side, sample in samples.items()
         if not sample.whole
     }
+
+
+def _together(sequences: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {ALL_ROWS: [bases for of_source in sequences.values() for bases in of_source]}
 
 
 def sampled(files: list[str], settings: DataSettings, seed: int) -> Sample:

@@ -28,6 +28,8 @@ def plot_losses(
     _draw(losses, log_history, "eval_sequence_loss", "validation, sequence", SEQUENCE_COLOR)
     _draw(losses, log_history, "eval_annotation_loss", "validation, annotation", ANNOTATION_COLOR)
     losses.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+    if not baselines:
+        _draw(bits, log_history, "eval_bits_per_base", "validation", SEQUENCE_COLOR)
     for index, (source, baseline) in enumerate(sorted(baselines.items())):
         key = f"eval_{names[source]}_bits_per_base" if len(baselines) > 1 else "eval_bits_per_base"
         _draw(bits, log_history, key, f"{source}, validation", f"C{index}")
@@ -35,7 +37,8 @@ def plot_losses(
     bits.set(xlabel="step", ylabel="bits per base", ylim=(0, None))
     for axes in (losses, bits):
         axes.grid(alpha=0.3)
-        axes.legend()
+        if axes.lines:  # a short run may have nothing to show yet
+            axes.legend()
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

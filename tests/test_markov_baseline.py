@@ -72,3 +72,11 @@ def test_of_a_source_no_more_is_used_than_is_needed(tables, monkeypatch):
     sample = sampled([tables["text"]], SETTINGS, 0)
     assert sample.whole
     assert {source: len(found) for source, found in sample.sequences.items()} == {"a": 3, "b": 3}
+
+
+def test_without_a_column_of_sources_all_rows_are_one(tables):
+    settings = DataSettings(600, False, None)
+    found, _ = markov_baselines([tables["text"]], [tables["groups"]], settings, 0)
+    every = [row[0] for row in ROWS]
+    assert set(found) == {"all rows"}
+    assert found["all rows"]["order_5"] == markov_bits_per_base(every, every)[5]
