@@ -43,7 +43,9 @@ class Sample:
 def markov_baselines(
     train_files: list[str], validation_files: list[str], settings: DataSettings, seed: int
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, int]]]:
-    """Bits per base by source (of all rows together without a column of sources), and how much was read of those tables that were not read to their end.
+    """Bits per base by source, and how much was read of those tables that were not read to their end.
+
+    Without a column of sources all rows are one.
 
     The first: of order 5 (``order_5``), and of the order that is best on validation (``best``,
     ``best_order``). The second: ``table_bytes``, ``bases_read`` and ``seed`` of ``train`` and ``validation``.
