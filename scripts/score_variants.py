@@ -5,9 +5,9 @@
 
 A score is the log-likelihood of a window with the alternative less that of one with the reference (natural
 logarithm): the lower, the less the model expects the change. Both windows have the same length and the
-variant in their middle; an indel has one score however it is written. Alternatives that are no bases, and
-records that do not fit the reference, are named with the reason. Needs pip install -r
-requirements-variants.txt.
+variant in their middle; an indel has one score however it is written, and what random indels of its length
+score is taken off (raw_score is before that). Alternatives that are no bases, and records that do not fit the
+reference, are named with the reason. Needs pip install -r requirements-variants.txt.
 """
 
 import argparse
@@ -30,6 +30,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--segmentations", type=whole_number(1), default=5, help="ways in which a window is cut into tokens"
     )
+    parser.add_argument(
+        "--indel_controls",
+        type=whole_number(0),
+        default=50,
+        help="random indels of each length, whose mean is taken off; 0: no correction",
+    )
+    parser.add_argument("--seed", type=whole_number(0), default=0, help="of the random indels")
     parser.add_argument("--one_strand", action="store_true", help="the reference's alone; else both's mean")
     add_checkpoint_options(parser, "output/pretrain")
     return parser.parse_args()
@@ -41,6 +48,7 @@ def main() -> None:
     # Seconds to import: not for --help, nor for a mistake on the command line.
     from omnina.inference.answer import DTYPES
     from omnina.inference.packed import PackedReader
+    from omnina.inference.variants.indel_controls import IndelControls
     from omnina.inference.variants.job import VariantJob
     from omnina.inference.variants.reference import Reference
     from omnina.inference.variants.scoring import VariantScorer, VariantSettings
@@ -49,7 +57,11 @@ def main() -> None:
     job = VariantJob(given.vcf, Reference(given.reference), given.output, given.output_vcf)
     dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
     reader = PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
-    tally = job.run(VariantScorer(reader, settings))
+    scorer = VariantScorer(reader, settings)
+    controls = None
+    if given.indel_controls:
+        controls = IndelControls(scorer, job.reference, given.indel_controls, given.seed)
+    tally = job.run(scorer, controls)
     print(
         f"{given.output}: {tally['alternatives']} alternatives of {tally['records']} records, "
         f"{tally['unscored']} of them not scored, with the reason"

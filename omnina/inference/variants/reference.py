@@ -56,6 +56,10 @@ class Reference:
         found = next((known for known in (name, other) if known in self._lengths), None)
         return None if found is None else _StoredContig(self, found, self._lengths[found])
 
+    def contigs(self) -> list["_StoredContig"]:
+        """All of them."""
+        return [_StoredContig(self, name, length) for name, length in self._lengths.items()]
+
     @property
     def names(self) -> list[str]:
         """Of all contigs."""

@@ -40,6 +40,7 @@ def test_the_script(world, checkpoint, reader):
     command = [sys.executable, "scripts/score_variants.py", "--checkpoint", str(checkpoint)]
     command += ["--vcf", str(world / "in.vcf"), "--reference", str(world / "genome.fa"), "--window", "100"]
     command += ["--output", str(world / "out.csv"), "--output_vcf", str(world / "out.vcf.gz")]
+    command += ["--indel_controls", "5"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "5 alternatives of 3 records, 2 of them not scored" in done.stdout
@@ -51,7 +52,9 @@ def test_the_script(world, checkpoint, reader):
     for row, alt in ((snv, OTHER[BASES[199]]), (inserted, f"{BASES[199]}ACGT")):
         pair = windows(contig, canonical(contig, 199, BASES[199], alt), 100)
         [expected] = VariantScorer(reader, settings).scores([pair])
-        assert float(row["score"]) == pytest.approx(expected, abs=1e-3)
+        assert float(row["raw_score"]) == pytest.approx(expected, abs=1e-3)
+    assert snv["score"] == snv["raw_score"] and snv["control_sd"] == ""
+    assert float(inserted["control_sd"]) > 0 and inserted["score"] != inserted["raw_score"]
     assert symbolic["score"] == "" and "symbolic" in symbolic["note"]
     assert wrong["score"] == "" and wrong["note"].startswith("REF is")
     assert near_n["score"] and near_n["note"] == "N in the window"
@@ -59,6 +62,7 @@ def test_the_script(world, checkpoint, reader):
     assert first.info["DP"] == 3 and first.id == "rs1"
     assert first.info["OMNINA_SCORE"][1] is None
     assert first.info["OMNINA_SCORE"][0] == pytest.approx(float(snv["score"]), abs=1e-4)
+    assert first.info["OMNINA_RAW"][2] == pytest.approx(float(inserted["raw_score"]), abs=1e-4)
     assert second.info["OMNINA_SCORE"] == (None,) and second.info["OMNINA_NOTE"][0].startswith("REF_is_")
     assert third.info["OMNINA_SCORE"][0] == pytest.approx(float(near_n["score"]), abs=1e-4)
 
