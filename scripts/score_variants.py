@@ -1,7 +1,9 @@
-"""How much likelier a checkpoint finds the alternatives of a VCF file than the reference.
+"""How much likelier a checkpoint finds variants than the reference: a VCF file's, or all of a region.
 
     python scripts/score_variants.py --checkpoint output/pretrain --vcf x.vcf.gz --reference genome.fa \\
         --output scores.csv --output_vcf scores.vcf.gz
+    python scripts/score_variants.py --checkpoint output/pretrain --saturate chr1:1001-1200 \\
+        --reference genome.fa --output scores.csv --plot scores.png
 
 A score is the log-likelihood of a window with the alternative less that of one with the reference (natural
 logarithm): the lower, the less the model expects the change. Both windows have the same length and the
@@ -12,9 +14,17 @@ reference, are named with the reason. Needs pip install -r requirements-variants
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omnina.command import run_command, whole_number
+from omnina.errors import UserError
 from omnina.inference.options import add_checkpoint_options
+
+if TYPE_CHECKING:
+    from omnina.inference.variants.reference import Reference
+    from omnina.inference.variants.scoring import VariantScorer
+
+PLOTS = (".png", ".svg", ".pdf")
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -22,10 +32,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--vcf", type=Path, required=True, help="variants: .vcf, .vcf.gz of bgzip, .bcf")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--vcf", type=Path, help="variants: .vcf, .vcf.gz of bgzip, .bcf")
+    what.add_argument("--saturate", metavar="REGION", help="every substitution of NAME:FIRST-LAST, from 1")
     parser.add_argument("--reference", type=Path, required=True, help="FASTA, plain or packed by bgzip")
     parser.add_argument("--output", type=Path, required=True, help="CSV to write; must not exist")
-    parser.add_argument("--output_vcf", type=Path, help="VCF to write, with the scores in INFO")
+    parser.add_argument("--output_vcf", type=Path, help="with --vcf: VCF to write, with the scores in INFO")
+    parser.add_argument("--plot", type=Path, help="with --saturate: heat map to write, .png, .svg or .pdf")
     parser.add_argument("--window", type=whole_number(2), default=1000, help="bases of a window")
     parser.add_argument(
         "--segmentations", type=whole_number(1), default=5, help="ways in which a window is cut into tokens"
@@ -45,22 +58,49 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Score, and say how many alternatives could not be."""
     given = parse_arguments()
+    _check(given)
     # Seconds to import: not for --help, nor for a mistake on the command line.
+    from omnina.inference.variants.reference import Reference
+
+    reference = Reference(given.reference)
+    if given.saturate:
+        _saturate(given, reference)
+    else:
+        _score_records(given, reference)
+
+
+def _check(given: argparse.Namespace) -> None:
+    if given.saturate and given.output_vcf:
+        raise UserError("--output_vcf goes with --vcf; a region's scores are in --output and --plot.")
+    if given.vcf and given.plot:
+        raise UserError("--plot goes with --saturate; the scores of a VCF file are no map.")
+    if given.plot and given.plot.suffix not in PLOTS:
+        raise UserError(f"{given.plot}: give --plot a name that ends in {', '.join(PLOTS)}.")
+    for path in filter(None, (given.output, given.plot)):
+        if path.exists():
+            raise UserError(f"{path}: this file exists; choose another name, or remove it.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _scorer(given: argparse.Namespace) -> "VariantScorer":
     from omnina.inference.answer import DTYPES
     from omnina.inference.packed import PackedReader
-    from omnina.inference.variants.indel_controls import IndelControls
-    from omnina.inference.variants.job import VariantJob
-    from omnina.inference.variants.reference import Reference
     from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
     settings = VariantSettings(given.window, given.segmentations, not given.one_strand)
-    job = VariantJob(given.vcf, Reference(given.reference), given.output, given.output_vcf)
     dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
-    reader = PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
-    scorer = VariantScorer(reader, settings)
+    return VariantScorer(PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens), settings)
+
+
+def _score_records(given: argparse.Namespace, reference: "Reference") -> None:
+    from omnina.inference.variants.indel_controls import IndelControls
+    from omnina.inference.variants.job import VariantJob
+
+    job = VariantJob(given.vcf, reference, given.output, given.output_vcf)
+    scorer = _scorer(given)
     controls = None
     if given.indel_controls:
-        controls = IndelControls(scorer, job.reference, given.indel_controls, given.seed)
+        controls = IndelControls(scorer, reference, given.indel_controls, given.seed)
     tally = job.run(scorer, controls)
     print(
         f"{given.output}: {tally['alternatives']} alternatives of {tally['records']} records, "
@@ -68,6 +108,17 @@ def main() -> None:
     )
     if given.output_vcf:
         print(f"{given.output_vcf}: the records with their scores")
+
+
+def _saturate(given: argparse.Namespace, reference: "Reference") -> None:
+    from omnina.inference.variants.saturation import Region, plot_saturation, write_saturation
+
+    region = Region.parse(given.saturate, reference)
+    scores = write_saturation(region, _scorer(given), given.output)
+    print(f"{given.output}: every substitution of {region.end - region.start} bases")
+    if given.plot:
+        plot_saturation(region, scores, given.plot)
+        print(f"{given.plot}: the heat map")
 
 
 if __name__ == "__main__":
