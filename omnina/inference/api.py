@@ -7,6 +7,7 @@
     model.annotate("ACGT...")[0].text                                            "16S ribosomal RNA gene ..."
     model.embed(["ACGT...", "GGCA..."], layer=4)                                 (2, H) float32
     model.score("ACGT...").bits_per_base                                         1.9
+    model.score_variants("ACGT...", [(12, "A", "G")])                            (1,) float64, nats
 
 Every method takes one sequence or several, and gives one result or a list in their order. A sequence is IUPAC
 letters in any case, U read as T, or several labelled ones: ``"gRNA:ACGT targetRNA:ACGT"``.
@@ -29,6 +30,8 @@ from omnina.inference.embedding import Embedder, EmbeddingSettings, Pooling
 from omnina.inference.generation import Decoding
 from omnina.inference.likelihood import Likelihood, Scored, likelihoods
 from omnina.inference.packed import PackedReader
+from omnina.inference.variants.haplotypes import Change, TextContig, canonical, windows
+from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
 Found = TypeVar("Found")
 
@@ -169,6 +172,36 @@ class OmniNA:
 
         return _one_or_all(sequences, scored)
 
+    def score_variants(
+        self,
+        sequence: str,
+        variants: Sequence[tuple[int, str, str]],
+        *,
+        window: int = 1000,
+        segmentations: int = 5,
+        both_strands: bool = True,
+    ) -> np.ndarray:
+        """How much likelier the model finds a sequence's variants than the sequence.
+
+        Args:
+            sequence: what the variants change; one, without labels.
+            variants: (position from 1, REF, ALT) of each, as in VCF.
+            window, segmentations, both_strands: see ``VariantSettings``.
+
+        Returns: (variants,) float64, log-likelihood of the alternative less that of the reference, in nats;
+            indels are not corrected for their length (``IndelControls`` does that).
+
+        Raises UserError for a REF that is not the sequence's, or bases that are none.
+        """
+        [(label, bases), *more] = _nucleotides(sequence, 0).parts
+        if label or more:
+            raise UserError("variants are scored in one sequence without labels.")
+        contig = TextContig(bases)
+        changes = [_change(contig, *variant) for variant in variants]
+        settings = VariantSettings(window, segmentations, both_strands)
+        pairs = [windows(contig, change, window) for change in changes]
+        return VariantScorer(self._reader, settings).scores(pairs)
+
     @cached_property
     def _reader(self) -> PackedReader:
         answerer = self._answerer
@@ -180,6 +213,17 @@ def _one_or_all(sequences: str | Sequence[str], work: Callable[[list[Nucleotides
     if isinstance(sequences, str):
         return work([_nucleotides(sequences, 0)])[0]
     return work([_nucleotides(sequence, number) for number, sequence in enumerate(sequences)])
+
+
+def _change(contig: TextContig, position: int, ref: str, alt: str) -> Change:
+    ref, alt = (bases.upper().replace("U", "T") for bases in (ref, alt))
+    start = position - 1
+    there = contig.fetch(start, start + len(ref)) if 0 <= start <= len(contig) - len(ref) else "fewer bases"
+    if there != ref:
+        raise UserError(f"variant {position} {ref} {alt}: the sequence has {there} there.")
+    if ref + alt:
+        _nucleotides(ref + alt, 0)
+    return canonical(contig, start, ref, alt)
 
 
 def _nucleotides(sequence: str, number: int) -> Nucleotides:

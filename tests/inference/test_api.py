@@ -15,6 +15,8 @@ from omnina.inference.answer import Answerer, Query
 from omnina.inference.embedding import Embedder, EmbeddingSettings
 from omnina.inference.generation import Decoding
 from omnina.inference.likelihood import Scored, likelihoods
+from omnina.inference.variants.haplotypes import TextContig, canonical, windows
+from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
 COLOUR, STORY = "Which colour?", "What is it?"
 LABELS = ["green", "red", "red brown", "redder"]  # of the first, sorted
@@ -72,6 +74,21 @@ def test_scores(model, reader):
     assert [one.bases for one in model.score(SEQUENCES)] == [len(one) for one in SEQUENCES]
     with pytest.raises(UserError, match="4 sequences, but 1 annotations"):
         model.score(SEQUENCES, "red")
+
+
+def test_variants(model, reader):
+    bases = SEQUENCES[3]
+    other = "A" if bases[20] != "A" else "C"
+    contig, settings = TextContig(bases), VariantSettings(window=40)
+    pairs = [windows(contig, canonical(contig, 20, bases[20], alt), 40) for alt in (other, f"{bases[20]}GG")]
+    expected = VariantScorer(reader, settings).scores(pairs)
+    variants = [(21, bases[20], other), (21, bases[20].lower(), f"{bases[20]}gg")]
+    np.testing.assert_allclose(model.score_variants(bases, variants, window=40), expected, atol=1e-4)
+    for variant, message in (((21, other, "G"), "the sequence has"), ((99, "A", "C"), "fewer bases there")):
+        with pytest.raises(UserError, match=message):
+            model.score_variants(bases, [variant])
+    with pytest.raises(UserError, match="one sequence without labels"):
+        model.score_variants("a:ACGT b:TT", [(1, "A", "C")])
 
 
 def test_mistakes_are_named(model, checkpoint, tmp_path):

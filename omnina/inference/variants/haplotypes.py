@@ -26,6 +26,25 @@ class Contig(Protocol):
         """The bases from ``start`` to ``end``, both within it."""
 
 
+class TextContig:
+    """A contig in memory.
+
+    Args:
+        bases: upper case, U as T.
+    """
+
+    def __init__(self, bases: str) -> None:
+        self._bases = bases
+
+    def __len__(self) -> int:
+        return len(self._bases)
+
+    def fetch(self, start: int, end: int) -> str:
+        """The bases from ``start`` to ``end``."""
+        assert 0 <= start <= end <= len(self._bases)
+        return self._bases[start:end]
+
+
 @dataclass(frozen=True)
 class Change:
     """The bases from ``start`` to ``end``, ``ref``, become ``alt``."""

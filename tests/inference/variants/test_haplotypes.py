@@ -3,12 +3,11 @@
 import random
 
 import pytest
-from contig_text import Text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnina.chunking import reverse_complement
-from omnina.inference.variants.haplotypes import Change, canonical, other_strand, windows
+from omnina.inference.variants.haplotypes import Change, TextContig, canonical, other_strand, windows
 
 
 def joined(found) -> set[str]:
@@ -21,7 +20,7 @@ def applied(bases: str, start: int, ref: str, alt: str) -> str:
 
 
 def test_an_indel_in_a_repeat_is_widened_to_the_repeat():
-    contig = Text("GGCACACATT")
+    contig = TextContig("GGCACACATT")
     assert canonical(contig, 2, "CA", "") == Change(2, "CACACA", "CACA")
     assert canonical(contig, 1, "GCA", "G") == canonical(contig, 5, "ACA", "A")
     assert canonical(contig, 8, "", "CA") == Change(2, "CACACA", "CACACACA")
@@ -37,12 +36,12 @@ def test_an_indel_in_a_repeat_is_widened_to_the_repeat():
     ],
 )
 def test_shared_ends_are_no_part_of_a_change(ref, alt, expected):
-    assert canonical(Text("TTTACGTTT"), 3, ref, alt) == expected
+    assert canonical(TextContig("TTTACGTTT"), 3, ref, alt) == expected
 
 
 @pytest.mark.parametrize("size", [10, 11, 12, 13])
 def test_both_windows_have_the_size(size):
-    contig = Text("".join(random.Random(0).choices("ACGT", k=60)))
+    contig = TextContig("".join(random.Random(0).choices("ACGT", k=60)))
     for ref, alt in (("A", "C"), ("", "ACGTT"), (contig.fetch(30, 33), "")):
         found = windows(contig, Change(30, ref, alt), size)
         assert {len(text) for text in joined(found.ref) | joined(found.alt)} == {size}
@@ -52,7 +51,7 @@ def test_both_windows_have_the_size(size):
 @given(data=st.data())
 def test_every_way_of_writing_an_indel_gives_the_same_windows(data):
     bases = data.draw(st.text("AC", min_size=12, max_size=40))
-    contig = Text(bases)
+    contig = TextContig(bases)
     start = data.draw(st.integers(0, len(bases)))
     if data.draw(st.booleans()):
         start = min(start, len(bases) - 1)
@@ -82,23 +81,23 @@ def test_the_other_strand_and_the_other_way_round(data):
     ref = bases[start : start + data.draw(st.integers(0, 5))]
     alt = data.draw(st.text("ACGT", max_size=5))
     size = data.draw(st.integers(4, 24))
-    contig = Text(bases)
+    contig = TextContig(bases)
     found = windows(contig, canonical(contig, start, ref, alt), size)
 
-    turned = Text(reverse_complement(bases))
+    turned = TextContig(reverse_complement(bases))
     place = len(bases) - start - len(ref)
     theirs = windows(turned, canonical(turned, place, reverse_complement(ref), reverse_complement(alt)), size)
     assert set(map(other_strand, theirs.ref)) == set(found.ref)
     assert set(map(other_strand, theirs.alt)) == set(found.alt)
 
-    changed = Text(applied(bases, start, ref, alt))
+    changed = TextContig(applied(bases, start, ref, alt))
     back = windows(changed, canonical(changed, start, alt, ref), size)
     assert (set(back.ref), set(back.alt)) == (set(found.alt), set(found.ref))
 
 
 def test_at_a_contigs_end_the_other_side_gets_more():
-    contig = Text("ACGTTGCAAC")
+    contig = TextContig("ACGTTGCAAC")
     [[left, region, right]] = windows(contig, Change(0, "A", "G"), 7).alt
     assert (left, region, right) == ("", "G", "CGTTGC")
     [whole] = windows(contig, Change(4, "T", "C"), 100).ref
-    assert "".join(whole) == contig.bases
+    assert "".join(whole) == "ACGTTGCAAC"

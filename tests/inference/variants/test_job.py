@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pysam
 import pytest
-from contig_text import Text
 
 from omnina.errors import UserError
-from omnina.inference.variants.haplotypes import canonical, windows
+from omnina.inference.variants.haplotypes import TextContig, canonical, windows
 from omnina.inference.variants.job import VariantJob
 from omnina.inference.variants.reference import Reference
 from omnina.inference.variants.scoring import VariantScorer, VariantSettings
@@ -48,7 +47,7 @@ def test_the_script(world, checkpoint, reader):
         rows = list(csv.DictReader(stream))
     snv, symbolic, inserted, wrong, near_n = rows
     assert (snv["chrom"], snv["pos"], snv["id"], snv["note"]) == ("1", "200", "rs1", "")
-    contig, settings = Text(BASES), VariantSettings(window=100)
+    contig, settings = TextContig(BASES), VariantSettings(window=100)
     for row, alt in ((snv, OTHER[BASES[199]]), (inserted, f"{BASES[199]}ACGT")):
         pair = windows(contig, canonical(contig, 199, BASES[199], alt), 100)
         [expected] = VariantScorer(reader, settings).scores([pair])

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from contig_text import Text
 from sklearn.metrics import roc_auc_score
 from tables import write_table
 
 from omnina import pretrain
 from omnina.errors import UserError
 from omnina.inference.packed import PackedReader
-from omnina.inference.variants.haplotypes import Change, windows
+from omnina.inference.variants.haplotypes import Change, TextContig, windows
 from omnina.inference.variants.reference import Reference
 from omnina.inference.variants.saturation import Region, plot_saturation, saturate, write_saturation
 from omnina.inference.variants.scoring import VariantScorer, VariantSettings
@@ -145,7 +144,7 @@ def test_breaking_the_motif_costs_more_than_breaking_its_flanks(taught):
     scores, inside, shown = [], [], []
     for _ in range(4):
         bases, place = planted(generator)
-        region = Region("planted", Text(bases), place - 12, place + len(MOTIF) + 12)
+        region = Region("planted", TextContig(bases), place - 12, place + len(MOTIF) + 12)
         found = dict(saturate(region, scorer))
         scores += found.values()
         inside += [place <= change.start < place + len(MOTIF) for change in found]

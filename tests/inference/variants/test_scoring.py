@@ -5,16 +5,15 @@ import random
 import numpy as np
 import pytest
 import torch
-from contig_text import Text
 
 from omnina.chunking import reverse_complement
 from omnina.errors import UserError
-from omnina.inference.variants.haplotypes import canonical, windows
+from omnina.inference.variants.haplotypes import TextContig, canonical, windows
 from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
 BEFORE = "### Instruction: Annotate the following sequence. ### Input: "
 BASES = "".join(random.Random(0).choices("ACGT", k=300))
-CONTIG = Text(BASES)
+CONTIG = TextContig(BASES)
 VARIANTS = [
     (150, BASES[150], "A" if BASES[150] != "A" else "C"),
     (120, "", "GATTA"),
@@ -59,7 +58,7 @@ def test_against_brute_force(reader, plain):
 
 
 def test_the_reverse_complement_has_the_same_score(reader):
-    turned = Text(reverse_complement(BASES))
+    turned = TextContig(reverse_complement(BASES))
     theirs = [
         (len(BASES) - start - len(ref), reverse_complement(ref), reverse_complement(alt))
         for start, ref, alt in VARIANTS
@@ -73,7 +72,7 @@ def test_no_change_scores_nothing(reader):
 
 def test_the_other_way_round_has_the_other_sign(reader):
     for start, ref, alt in VARIANTS:
-        changed = Text(BASES[:start] + alt + BASES[start + len(ref) :])
+        changed = TextContig(BASES[:start] + alt + BASES[start + len(ref) :])
         [there], [back] = (
             score(reader, CONTIG, [(start, ref, alt)]),
             score(reader, changed, [(start, alt, ref)]),
@@ -83,7 +82,7 @@ def test_the_other_way_round_has_the_other_sign(reader):
 
 
 def test_an_indel_has_one_score_wherever_it_is_written(reader):
-    repeat = Text(BASES[:100] + "CACACACACA" + BASES[100:])
+    repeat = TextContig(BASES[:100] + "CACACACACA" + BASES[100:])
     ways = [(place, repeat.fetch(place, place + 2), "") for place in range(100, 109)]
     found = score(reader, repeat, ways)
     np.testing.assert_allclose(found, found[0], atol=1e-9)
@@ -107,4 +106,4 @@ def test_mistakes_are_named(reader):
     with pytest.raises(UserError, match=r"--window \(1\) must be at least 2"):
         VariantSettings(window=1)
     with pytest.raises(UserError, match="take more than the 256 tokens"):
-        score(reader, Text("ACGT" * 1000), [(2000, "A", "C")], VariantSettings(window=3000))
+        score(reader, TextContig("ACGT" * 1000), [(2000, "A", "C")], VariantSettings(window=3000))
