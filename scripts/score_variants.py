@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="CSV to write; must not exist")
     parser.add_argument("--output_vcf", type=Path, help="with --vcf: VCF to write, with the scores in INFO")
     parser.add_argument("--plot", type=Path, help="with --saturate: heat map to write, .png, .svg or .pdf")
-    parser.add_argument("--window", type=whole_number(2), default=1000, help="bases of a window")
+    parser.add_argument("--window", type=whole_number(2), default=1001, help="bases of a window, best odd")
     parser.add_argument(
         "--segmentations", type=whole_number(1), default=5, help="ways in which a window is cut into tokens"
     )

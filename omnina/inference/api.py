@@ -177,7 +177,7 @@ class OmniNA:
         sequence: str,
         variants: Sequence[tuple[int, str, str]],
         *,
-        window: int = 1000,
+        window: int = 1001,
         segmentations: int = 5,
         both_strands: bool = True,
     ) -> np.ndarray:

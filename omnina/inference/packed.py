@@ -5,12 +5,14 @@ neighbours.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from omnina.attention import common_prefix
 from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
 from omnina.inference import TOKENS_PER_BATCH
 from omnina.inference.questions import load_questions
@@ -82,6 +84,26 @@ class PackedReader:
         return found
 
     @torch.no_grad()
+    def nats_after_shared_beginning(self, documents: Sequence[Document]) -> list[np.ndarray]:
+        """The same as ``token_nats``, where all begin alike: that part is read once. One forward pass."""
+        ids = [np.asarray(document.input_ids) for document in documents]
+        shared = max(common_prefix(ids, min(map(len, ids)) - 1), 1)
+        rows = [{"input_ids": own, "answer_start": shared} for own in ids]
+        batch = replace(self._collate, share_prefix=True)(rows)
+        losses = self.model(**self._on_device(batch), per_token=True).loss
+        # The first document stands there whole, the others from the last shared token on, whose own loss
+        # there means nothing: it was not predicted from the token before it in the batch.
+        lengths = [len(ids[0]), *(len(own) - batch["shared_prefix"] for own in ids[1:])]
+        first, *others = np.split(-losses.double().cpu().numpy(), np.cumsum(lengths)[:-1])
+        return [
+            first,
+            *(
+                np.concatenate([first[:shared], own[len(own) - len(whole) + shared :]])
+                for own, whole in zip(others, ids[1:], strict=True)
+            ),
+        ]
+
+    @torch.no_grad()
     def layer_states(
         self, documents: Sequence[Document], layers: Sequence[int]
     ) -> Iterator[list[np.ndarray]]:
@@ -103,9 +125,12 @@ class PackedReader:
 
     def _arguments(self, batch: list[Document]) -> dict:
         rows = [{"input_ids": d.input_ids, "answer_start": d.answer_start} for d in batch]
+        return self._on_device(self._collate(rows))
+
+    def _on_device(self, batch: dict) -> dict:
         return {
             name: value.to(self.device) if isinstance(value, torch.Tensor) else value
-            for name, value in self._collate(rows).items()
+            for name, value in batch.items()
         }
 
 

@@ -49,6 +49,17 @@ def test_tokens_are_as_likely_as_alone(reader, plain, documents):
         np.testing.assert_allclose(nats[1:], expected, atol=1e-5)
 
 
+def test_what_documents_begin_with_is_read_once(reader):
+    """The same figures as in full; also of a single document, and of two that are the same."""
+    start = random_dna(60, 9)
+    cells = [start + random_dna(30, number) for number in range(3)]
+    documents = reader.annotating.encode([Row(parse_cell(cell), "") for cell in cells])
+    for some in (documents, documents[:1], [documents[0], documents[0]]):
+        found = reader.nats_after_shared_beginning(some)
+        for nats, whole in zip(found, reader.token_nats(some), strict=True):
+            np.testing.assert_allclose(nats, whole, atol=1e-5)
+
+
 def test_the_size_of_batches_does_not_matter(checkpoint, reader, documents):
     small = PackedReader(checkpoint, tokens_per_batch=1)
     for ours, theirs in zip(small.token_nats(documents), reader.token_nats(documents), strict=True):

@@ -26,12 +26,13 @@ class VariantSettings:
     """How variants are scored.
 
     Args:
-        window: bases of the reference's and the alternative's windows.
+        window: bases of the reference's and the alternative's windows; an odd number has one middle, so that
+            a substitution takes half the time.
         segmentations: of each window; odd: the tokenizer's own, and pairs with joints on both sides.
         both_strands: the mean of both; else the reference's strand alone.
     """
 
-    window: int = 1000
+    window: int = 1001
     segmentations: int = 5
     both_strands: bool = True
 
@@ -60,27 +61,37 @@ class VariantScorer:
 
         Raises UserError for windows that take more tokens than the model reads.
         """
-        wanted = dict.fromkeys(window for pair in pairs for window in (*pair.ref, *pair.alt))
-        known = dict(zip(wanted, self._nats(list(wanted)), strict=True))
-        means = [
-            [np.mean([known[window] for window in side]) for side in (pair.ref, pair.alt)] for pair in pairs
-        ]
-        return np.array([alternative - reference for reference, alternative in means])
+        windows = dict.fromkeys(window for pair in pairs for window in (*pair.ref, *pair.alt))
+        strands = [list(windows)]
+        if self.settings.both_strands:
+            strands.append([other_strand(window) for window in windows])
+        means = np.mean([self._nats(of_strand) for of_strand in strands], axis=0)
+        known = dict(zip(windows, means, strict=True))
+        sides = [[np.mean([known[window] for window in side]) for side in (p.ref, p.alt)] for p in pairs]
+        return np.array([alternative - reference for reference, alternative in sides])
 
-    def _nats(self, windows: list[Window]) -> list[float]:
-        """The mean log-likelihood of each window over its readings."""
-        readings = [self._readings(window) for window in windows]
+    def _nats(self, windows: Sequence[Window]) -> list[float]:
+        """The mean log-likelihood of each window over its segmentations.
+
+        Windows with the same bases before the variant are read together, those bases once.
+        """
+        by_left: dict[str, list[int]] = {}
+        for place, (left, _, _) in enumerate(windows):
+            by_left.setdefault(left, []).append(place)
+        found = np.empty(len(windows))
+        for places in by_left.values():
+            found[places] = self._alike([windows[place] for place in places])
+        return found.tolist()
+
+    def _alike(self, windows: Sequence[Window]) -> list[float]:
+        readings = [self._segmented(*window) for window in windows]
         documents = {tuple(document.input_ids): document for of_window in readings for document in of_window}
-        nats = self.reader.token_nats(list(documents.values()))
+        nats = self.reader.nats_after_shared_beginning(list(documents.values()))
         sums = {
             ids: sequence_nats(document, of_document)
             for (ids, document), of_document in zip(documents.items(), nats, strict=True)
         }
         return [float(np.mean([sums[tuple(d.input_ids)] for d in of_window])) for of_window in readings]
-
-    def _readings(self, window: Window) -> list[Document]:
-        strands = [window, other_strand(window)] if self.settings.both_strands else [window]
-        return [document for strand in strands for document in self._segmented(*strand)]
 
     def _segmented(self, left: str, region: str, right: str) -> list[Document]:
         bases = left + region + right
