@@ -8,10 +8,13 @@ and leaves them behind. Here both go on to this machine's workers, who end when 
 and the status of the first that failed is the launcher's.
 """
 
+import os
 import signal
 import sys
 from argparse import Namespace
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import product
 from subprocess import CalledProcessError
 from types import FrameType
 
@@ -19,31 +22,69 @@ import psutil
 
 from omnina.preemption import PREEMPTED_STATUS, PREEMPTION_SIGNALS
 
+LOOK_AGAIN = 1.0  # seconds
 AGENT_SIGNALS = "SIGINT,SIGHUP,SIGQUIT"  # torchrun's own handling; it would kill on those that we pass on
+
+
+class PassedOn:
+    """Signals of this process that go on to its children.
+
+    Attributes:
+        received: their numbers, in the order in which they came.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._told: set[tuple[int, int]] = set()  # child, place in ``received``
+
+    @contextmanager
+    def passing(self) -> Iterator[None]:
+        """The block in which they do; after it they are noted only."""
+        for number in PREEMPTION_SIGNALS:
+            signal.signal(number, self._note)
+        # A signal that comes just before this thread begins to wait for a child does not end the wait, and
+        # one that comes just before a child is started finds none: so both are looked at again.
+        signal.signal(signal.SIGALRM, self._pass_on)
+        signal.setitimer(signal.ITIMER_REAL, LOOK_AGAIN, LOOK_AGAIN)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm at Python's own end would kill
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received.append(number)
+        self._pass_on()
+
+    def _pass_on(self, *_: object) -> None:
+        """Each child is told of each signal once."""
+        if not self.received:
+            return
+        children = [p.pid for p in psutil.process_iter(["ppid"]) if p.info["ppid"] == os.getpid()]
+        for child, (place, number) in product(children, enumerate(self.received)):
+            if (child, place) not in self._told:
+                self._told.add((child, place))
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    os.kill(child, number)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Launch, pass signals on; the exit status."""
-    received: list[int] = []
+    signals = PassedOn()
+    with signals.passing():
+        status = _launched(arguments, signals)
+    # Workers that were still importing died of the signal itself: nothing had begun, nothing is lost.
+    return PREEMPTED_STATUS if -status in signals.received else status
 
-    def pass_on(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        for worker in psutil.Process().children():
-            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
-                worker.send_signal(number)
 
-    for number in PREEMPTION_SIGNALS:
-        signal.signal(number, pass_on)
+def _launched(arguments: list[str] | None, signals: PassedOn) -> int:
     from accelerate.commands.launch import launch_command_parser  # seconds, in which a signal may come
 
     args = launch_command_parser().parse_args(arguments)
     args.quiet = False  # quiet hides the worker's status
     args.signals_to_handle = AGENT_SIGNALS
-    if received:
+    if signals.received:
         return PREEMPTED_STATUS
-    status = _status(args)
-    # Workers that were still importing died of the signal itself: nothing had begun, nothing is lost.
-    return PREEMPTED_STATUS if -status in received else status
+    return _status(args)
 
 
 def _status(args: Namespace) -> int:
