@@ -143,7 +143,7 @@ def _read_backend(folder: Path) -> Tokenizer:
         raise UserError(f"{path}: a {kind} tokenizer; OmniNA's are BPE.")
     try:
         return Tokenizer.from_file(str(path))
-    except Exception as error:
+    except Exception as error:  # tokenizers raises nothing narrower
         raise UserError(f"{path}: not a whole tokenizer ({error}); copy it again, or train one.") from error
 
 
