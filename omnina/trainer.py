@@ -145,6 +145,9 @@ class OmniNATrainer(GuardedSteps):
     def load_end(self, checkpoint: Path) -> None:
         """The state and the weights that ``train`` would have left after the step of this checkpoint."""
         self.state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+        # The file was written by the main process and says so of whoever reads it.
+        self.state.is_local_process_zero = self.is_local_process_zero()
+        self.state.is_world_process_zero = self.is_world_process_zero()
         # Opens the logs; TensorBoard's would else go to the working directory.
         self.control = self.callback_handler.on_train_begin(self.args, self.state, self.control)
         if self.is_fsdp_enabled:

@@ -28,6 +28,7 @@ def main() -> None:
     seen: dict = {"rows": {}, "rank": int(os.environ.get("RANK", "0"))}
     _record_rows(seen["rows"])
     _record_engine(seen)
+    _record_end(seen)
     let_fsdp_run_on_cpus()
     shard_plan.SHARD_BYTES = SMALL_SHARD_BYTES
     import_module(f"omnina.{stage}").main(arguments)
@@ -72,6 +73,17 @@ def _record_engine(seen: dict) -> None:
         return found
 
     OmniNATrainer.train = train
+
+
+def _record_end(seen: dict) -> None:
+    """Whether this process takes itself for the main one, where only the end of a run is made up for."""
+    original = OmniNATrainer.load_end
+
+    def load_end(self, *args):
+        original(self, *args)
+        seen["is_main"] = self.state.is_world_process_zero
+
+    OmniNATrainer.load_end = load_end
 
 
 def let_fsdp_run_on_cpus() -> None:

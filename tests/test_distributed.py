@@ -113,8 +113,9 @@ def test_fsdp2_goes_on_with_the_same_bits(world, tmp_path):
     assert losses(folder) == curve
     assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(folder).items())
     (folder / "run.json").unlink()  # killed after the last step: only the end is made up for
-    launched("fsdp.yaml", 2, tmp_path / "third", "finetune", run)
+    processes = launched("fsdp.yaml", 2, tmp_path / "third", "finetune", run)
     assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(folder).items())
+    assert sorted(process["is_main"] for process in processes) == [False, True]  # one opens the logs
 
 
 @pytest.mark.slow
