@@ -5,11 +5,16 @@
     python scripts/score_variants.py --checkpoint output/pretrain --saturate chr1:1001-1200 \\
         --reference genome.fa --output scores.csv --plot scores.png
 
+    python scripts/score_variants.py --checkpoint output/finetune --vcf x.vcf.gz --reference genome.fa \\
+        --question "Does this sequence code for a protein?" --window 301 --output scores.csv
+
 A score is the log-likelihood of a window with the alternative less that of one with the reference (natural
 logarithm): the lower, the less the model expects the change. Both windows have the same length and the
 variant in their middle; an indel has one score however it is written, and what random indels of its length
-score is taken off (raw_score is before that). Alternatives that are no bases, and records that do not fit the
-reference, are named with the reason. Needs pip install -r requirements-variants.txt.
+score is taken off (raw_score is before that). With --question, a fine-tuned model's answers are compared too:
+change_LABEL is how much likelier the label becomes. --saturate with --question asks about the region alone,
+and maps one --answer. Alternatives that are no bases, and records that do not fit the reference, are named
+with the reason. Needs pip install -r requirements-variants.txt.
 """
 
 import argparse
@@ -21,8 +26,9 @@ from omnina.errors import UserError
 from omnina.inference.options import add_checkpoint_options
 
 if TYPE_CHECKING:
+    from omnina.inference.variants.answers import AnswerScorer
     from omnina.inference.variants.reference import Reference
-    from omnina.inference.variants.scoring import VariantScorer
+    from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
 PLOTS = (".png", ".svg", ".pdf")
 
@@ -39,6 +45,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="CSV to write; must not exist")
     parser.add_argument("--output_vcf", type=Path, help="with --vcf: VCF to write, with the scores in INFO")
     parser.add_argument("--plot", type=Path, help="with --saturate: heat map to write, .png, .svg or .pdf")
+    parser.add_argument("--question", help="that a fine-tuned checkpoint answers from labels")
+    parser.add_argument("--answer", help="with --saturate and --question: the label whose probability to map")
     parser.add_argument("--window", type=whole_number(2), default=1001, help="bases of a window, best odd")
     parser.add_argument(
         "--segmentations", type=whole_number(1), default=5, help="ways in which a window is cut into tokens"
@@ -76,20 +84,39 @@ def _check(given: argparse.Namespace) -> None:
         raise UserError("--plot goes with --saturate; the scores of a VCF file are no map.")
     if given.plot and given.plot.suffix not in PLOTS:
         raise UserError(f"{given.plot}: give --plot a name that ends in {', '.join(PLOTS)}.")
+    if bool(given.answer) != bool(given.saturate and given.question):
+        raise UserError(
+            "--answer goes with --saturate and --question: the map is of one answer's probability."
+        )
     for path in filter(None, (given.output, given.plot)):
         if path.exists():
             raise UserError(f"{path}: this file exists; choose another name, or remove it.")
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
+def _settings(given: argparse.Namespace, window: int) -> "VariantSettings":
+    from omnina.inference.variants.scoring import VariantSettings
+
+    return VariantSettings(window, given.segmentations, not given.one_strand)
+
+
 def _scorer(given: argparse.Namespace) -> "VariantScorer":
     from omnina.inference.answer import DTYPES
     from omnina.inference.packed import PackedReader
-    from omnina.inference.variants.scoring import VariantScorer, VariantSettings
+    from omnina.inference.variants.scoring import VariantScorer
 
-    settings = VariantSettings(given.window, given.segmentations, not given.one_strand)
     dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
-    return VariantScorer(PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens), settings)
+    reader = PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
+    return VariantScorer(reader, _settings(given, given.window))
+
+
+def _answer_scorer(given: argparse.Namespace, window: int) -> "AnswerScorer":
+    from omnina.inference.answer import DTYPES, Answerer
+    from omnina.inference.variants.answers import AnswerScorer
+
+    dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
+    answerer = Answerer(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
+    return AnswerScorer(answerer, given.question, _settings(given, window), given.answer)
 
 
 def _score_records(given: argparse.Namespace, reference: "Reference") -> None:
@@ -101,7 +128,8 @@ def _score_records(given: argparse.Namespace, reference: "Reference") -> None:
     controls = None
     if given.indel_controls:
         controls = IndelControls(scorer, reference, given.indel_controls, given.seed)
-    tally = job.run(scorer, controls)
+    answers = _answer_scorer(given, given.window) if given.question else None
+    tally = job.run(scorer, controls, answers)
     print(
         f"{given.output}: {tally['alternatives']} alternatives of {tally['records']} records, "
         f"{tally['unscored']} of them not scored, with the reason"
@@ -114,10 +142,14 @@ def _saturate(given: argparse.Namespace, reference: "Reference") -> None:
     from omnina.inference.variants.saturation import Region, plot_saturation, write_saturation
 
     region = Region.parse(given.saturate, reference)
-    scores = write_saturation(region, _scorer(given), given.output)
-    print(f"{given.output}: every substitution of {region.end - region.start} bases")
+    if given.question:
+        region = region.alone()
+    scorer = _answer_scorer(given, region.bases) if given.question else _scorer(given)
+    scores = write_saturation(region, scorer, given.output)
+    print(f"{given.output}: every substitution of {region.bases} bases")
     if given.plot:
-        plot_saturation(region, scores, given.plot)
+        label = f"change of P({given.answer})" if given.question else "score (nats)"
+        plot_saturation(region, scores, given.plot, label)
         print(f"{given.plot}: the heat map")
 
 

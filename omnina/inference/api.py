@@ -8,6 +8,7 @@
     model.embed(["ACGT...", "GGCA..."], layer=4)                                 (2, H) float32
     model.score("ACGT...").bits_per_base                                         1.9
     model.score_variants("ACGT...", [(12, "A", "G")])                            (1,) float64, nats
+    model.change_answers("ACGT...", [(12, "A", "G")], question)["yes"]           (1,) float64
 
 Every method takes one sequence or several, and gives one result or a list in their order. A sequence is IUPAC
 letters in any case, U read as T, or several labelled ones: ``"gRNA:ACGT targetRNA:ACGT"``.
@@ -30,6 +31,7 @@ from omnina.inference.embedding import Embedder, EmbeddingSettings, Pooling
 from omnina.inference.generation import Decoding
 from omnina.inference.likelihood import Likelihood, Scored, likelihoods
 from omnina.inference.packed import PackedReader
+from omnina.inference.variants.answers import AnswerScorer
 from omnina.inference.variants.haplotypes import Change, TextContig, canonical, windows
 from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
@@ -193,14 +195,37 @@ class OmniNA:
 
         Raises UserError for a REF that is not the sequence's, or bases that are none.
         """
-        [(label, bases), *more] = _nucleotides(sequence, 0).parts
-        if label or more:
-            raise UserError("variants are scored in one sequence without labels.")
-        contig = TextContig(bases)
-        changes = [_change(contig, *variant) for variant in variants]
+        contig = _lone_contig(sequence)
         settings = VariantSettings(window, segmentations, both_strands)
-        pairs = [windows(contig, change, window) for change in changes]
+        pairs = [windows(contig, _change(contig, *variant), window) for variant in variants]
         return VariantScorer(self._reader, settings).scores(pairs)
+
+    def change_answers(
+        self,
+        sequence: str,
+        variants: Sequence[tuple[int, str, str]],
+        question: str,
+        *,
+        both_strands: bool = False,
+    ) -> dict[str, np.ndarray]:
+        """How much a sequence's variants change the answers to a question about the whole of it.
+
+        Args:
+            sequence: what the variants change; one, without labels.
+            variants: (position from 1, REF, ALT) of each, as in VCF. What an insertion has more falls out at
+                the sequence's ends, so that it keeps its length.
+            question: that fine-tuning taught labels for.
+            both_strands: the mean of asking about either strand.
+
+        Returns: of each label, (variants,) float64: its probability with the variant less that without.
+
+        Raises UserError for what cannot be read, or a question without labels.
+        """
+        contig = _lone_contig(sequence)
+        settings = VariantSettings(max(len(contig), 2), both_strands=both_strands)
+        pairs = [windows(contig, _change(contig, *variant), len(contig)) for variant in variants]
+        scorer = AnswerScorer(self._answerer, question, settings)
+        return dict(zip(scorer.labels, scorer.changes(pairs).T, strict=True))
 
     @cached_property
     def _reader(self) -> PackedReader:
@@ -213,6 +238,13 @@ def _one_or_all(sequences: str | Sequence[str], work: Callable[[list[Nucleotides
     if isinstance(sequences, str):
         return work([_nucleotides(sequences, 0)])[0]
     return work([_nucleotides(sequence, number) for number, sequence in enumerate(sequences)])
+
+
+def _lone_contig(sequence: str) -> TextContig:
+    [(label, bases), *more] = _nucleotides(sequence, 0).parts
+    if label or more:
+        raise UserError("variants are scored in one sequence without labels.")
+    return TextContig(bases)
 
 
 def _change(contig: TextContig, position: int, ref: str, alt: str) -> Change:

@@ -15,6 +15,8 @@ from typing import Protocol
 
 from omnina.chunking import reverse_complement
 
+Window = tuple[str, str, str]  # left surroundings, region, right surroundings
+
 
 class Contig(Protocol):
     """A sequence of the reference; upper case."""
@@ -69,12 +71,12 @@ class Windows:
     """The sequences that a change is scored by.
 
     Attributes:
-        ref, alt: each (left surroundings, region, right surroundings); two where an odd number of bases
-            cannot be shared out evenly, once in favour of each side.
+        ref, alt: one each; two where an odd number of bases cannot be shared out evenly, once in favour of
+            each side.
     """
 
-    ref: tuple[tuple[str, str, str], ...]
-    alt: tuple[tuple[str, str, str], ...]
+    ref: tuple[Window, ...]
+    alt: tuple[Window, ...]
 
 
 def canonical(contig: Contig, start: int, ref: str, alt: str) -> Change:
@@ -99,7 +101,7 @@ def windows(contig: Contig, change: Change, size: int) -> Windows:
     return Windows(_around(contig, change, change.ref, size), _around(contig, change, change.alt, size))
 
 
-def other_strand(window: tuple[str, str, str]) -> tuple[str, str, str]:
+def other_strand(window: Window) -> Window:
     """The same window read from the other strand."""
     left, region, right = window
     return reverse_complement(right), reverse_complement(region), reverse_complement(left)
@@ -123,14 +125,14 @@ def _rolls(contig: Contig, place: int, step: int, unit: str) -> int:
     return count
 
 
-def _around(contig: Contig, change: Change, region: str, size: int) -> tuple[tuple[str, str, str], ...]:
+def _around(contig: Contig, change: Change, region: str, size: int) -> tuple[Window, ...]:
     room = max(size - len(region), 0)
     lefts = dict.fromkeys((room // 2, room - room // 2))
     found = dict.fromkeys(_flanked(contig, change, region, left, room - left) for left in lefts)
     return tuple(found)
 
 
-def _flanked(contig: Contig, change: Change, region: str, left: int, right: int) -> tuple[str, str, str]:
+def _flanked(contig: Contig, change: Change, region: str, left: int, right: int) -> Window:
     before, after = change.start, len(contig) - change.end
     left, right = left + max(right - after, 0), right + max(left - before, 0)
     left, right = min(left, before), min(right, after)

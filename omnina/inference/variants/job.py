@@ -2,38 +2,35 @@
 
 job = VariantJob(Path("x.vcf.gz"), Reference(Path("genome.fa")), Path("scores.csv"), Path("scores.vcf"))
 scorer = VariantScorer(PackedReader(Path("output/pretrain")), VariantSettings())
-job.run(scorer, IndelControls(scorer, job.reference, count=50))
+job.run(scorer, IndelControls(scorer, job.reference, count=50), None)
 """
 
 import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
 from omnina.errors import UserError
+from omnina.inference.variants.answers import AnswerScorer
 from omnina.inference.variants.haplotypes import Windows, windows
 from omnina.inference.variants.indel_controls import IndelControls
+from omnina.inference.variants.outputs import (
+    CHANGE,
+    COLUMNS,
+    ScoredAlternative,
+    cells_of,
+    header_with_scores,
+    record_with_scores,
+)
 from omnina.inference.variants.records import Alternative, alternatives, opened_variants, records
 from omnina.inference.variants.reference import Reference, required_pysam
 from omnina.inference.variants.scoring import VariantScorer
 
 RECORDS_AT_ONCE = 64
-COLUMNS = ("chrom", "pos", "id", "ref", "alt", "score", "raw_score", "control_sd", "note")
-SCORE, RAW, NOTE = "OMNINA_SCORE", "OMNINA_RAW", "OMNINA_NOTE"
-DEFINITIONS = (
-    f"##INFO=<ID={SCORE},Number=A,Type=Float,Description="
-    '"OMNINA_RAW, for indels less the mean of random ones of the same length, by OmniNA">',
-    f"##INFO=<ID={RAW},Number=A,Type=Float,Description="
-    '"Log-likelihood of the alternative less that of the reference, natural logarithm, by OmniNA">',
-    f"##INFO=<ID={NOTE},Number=.,Type=String,Description="
-    '"Why an alternative has no score, or what to know of it, by OmniNA">',
-)
-INFO, ABSENT = 7, "."  # a column's place, and what stands for nothing
 SHORT = "the contig is shorter than the window"
 UNKNOWN = "N in the window"
 UNCONTROLLED = "not corrected for its length: the genome has no place for random indels like it"
@@ -63,12 +60,15 @@ class VariantJob:
             for _ in records(source, variants):  # a broken one is found before a model is loaded
                 pass
 
-    def run(self, scorer: VariantScorer, controls: IndelControls | None) -> Counter[str]:
+    def run(
+        self, scorer: VariantScorer, controls: IndelControls | None, answers: AnswerScorer | None
+    ) -> Counter[str]:
         """Write the outputs; counts records, alternatives, and those that were not scored.
 
         Args:
             scorer: of the checkpoint.
             controls: correct indels for their length; None: none are corrected.
+            answers: to a question, to be compared too; None: none is asked.
         """
         tally: Counter[str] = Counter()
         with ExitStack() as stack:
@@ -77,16 +77,17 @@ class VariantJob:
                 stack.enter_context(_aside(self.table).open("w", encoding="utf-8", newline="")),
                 lineterminator="\n",
             )
-            table.writerow(COLUMNS)
+            labels = answers.labels if answers else []
+            table.writerow([*COLUMNS, *map(CHANGE.format, labels)])
             copy = stack.enter_context(self._opened_copy()) if self.copy else None
             if copy:
-                copy.write(_header(str(source.header)))
-            for record, rows in self._scored(source, scorer, controls):
+                copy.write(header_with_scores(str(source.header), answers and answers.question))
+            for record, rows in self._scored(source, scorer, controls, answers):
                 unscored = sum(row.score is None for row in rows)
                 tally.update(records=1, alternatives=len(rows), unscored=unscored)
-                table.writerows(_cells(record, row) for row in rows)
+                table.writerows(cells_of(record, row, len(labels)) for row in rows)
                 if copy:
-                    copy.write(_with_scores(str(record), rows))
+                    copy.write(record_with_scores(str(record), rows, labels))
         for path in filter(None, (self.table, self.copy)):
             _aside(path).replace(path)
         return tally
@@ -97,8 +98,12 @@ class VariantJob:
         return _aside(self.copy).open("wb")
 
     def _scored(
-        self, source, scorer: VariantScorer, controls: IndelControls | None
-    ) -> Iterator[tuple[object, list["_Row"]]]:
+        self,
+        source,
+        scorer: VariantScorer,
+        controls: IndelControls | None,
+        answers: AnswerScorer | None,
+    ) -> Iterator[tuple[object, list[ScoredAlternative]]]:
         """Each record with its alternatives' scores."""
         stream = records(source, self.variants)
         while group := list(islice(stream, RECORDS_AT_ONCE)):
@@ -106,36 +111,33 @@ class VariantJob:
             changes = [found for found in chain.from_iterable(of_records) if found.change is not None]
             pairs = [windows(found.contig, found.change, scorer.settings.window) for found in changes]
             raw = scorer.scores(pairs).tolist()
-            scored = map(partial(_row, controls), changes, pairs, raw)
+            answered = answers.changes(pairs).tolist() if answers else [()] * len(pairs)
+            scored = map(partial(_row, controls), changes, pairs, raw, answered)
             for record, of_record in zip(group, of_records, strict=True):
                 yield (
                     record,
                     [
-                        _Row(found.text, found.reason) if found.change is None else next(scored)
+                        ScoredAlternative(found.text, found.reason) if found.change is None else next(scored)
                         for found in of_record
                     ],
                 )
 
 
-@dataclass(frozen=True)
-class _Row:
-    """An alternative with its scores, or the reason why it has none."""
-
-    text: str
-    note: str
-    score: float | None = None
-    raw: float | None = None
-    deviation: float | None = None
-
-
-def _row(controls: IndelControls | None, found: Alternative, pair: Windows, raw: float) -> _Row:
+def _row(
+    controls: IndelControls | None,
+    found: Alternative,
+    pair: Windows,
+    raw: float,
+    changes: Sequence[float],
+) -> ScoredAlternative:
     control = controls.control(found.change) if controls else None
     notes = _notes(pair)
     if control is None:
         if controls and found.change.grows_by:
             notes.append(UNCONTROLLED)
-        return _Row(found.text, "; ".join(notes), raw, raw)
-    return _Row(found.text, "; ".join(notes), raw - control.mean, raw, control.deviation)
+        return ScoredAlternative(found.text, "; ".join(notes), raw, raw, changes=changes)
+    figures = (raw - control.mean, raw, control.deviation)
+    return ScoredAlternative(found.text, "; ".join(notes), *figures, changes)
 
 
 def _notes(pair: Windows) -> list[str]:
@@ -147,34 +149,3 @@ def _notes(pair: Windows) -> list[str]:
 def _aside(path: Path) -> Path:
     """Where it is written until it is whole; the suffixes say how, so they stay."""
     return path.with_name(f".partial-{path.name}")
-
-
-def _cells(record, row: _Row) -> list[str]:
-    figures = ["" if value is None else f"{value:.6g}" for value in (row.score, row.raw, row.deviation)]
-    return [record.chrom, str(record.pos), record.id or "", record.ref, row.text, *figures, row.note]
-
-
-def _header(text: str) -> bytes:
-    """A VCF's header with our two entries before its line of columns."""
-    *entries, columns = text.splitlines()
-    return "".join(f"{line}\n" for line in (*entries, *DEFINITIONS, columns)).encode()
-
-
-def _with_scores(line: str, rows: Sequence[_Row]) -> bytes:
-    """A record's line with scores and notes in its INFO; nothing else of it changes."""
-    cells = line.rstrip("\n").split("\t")
-    entries = [
-        f"{name}={','.join(ABSENT if value is None else f'{value:.6g}' for value in values)}"
-        for name, values in ((SCORE, [row.score for row in rows]), (RAW, [row.raw for row in rows]))
-    ]
-    notes = dict.fromkeys(_as_info(row.note) for row in rows if row.note)
-    if notes:
-        entries.append(f"{NOTE}={','.join(notes)}")
-    own = [] if cells[INFO] == ABSENT else [cells[INFO]]
-    cells[INFO] = ";".join([*own, *entries])
-    return ("\t".join(cells) + "\n").encode()
-
-
-def _as_info(note: str) -> str:
-    """Without spaces, and what INFO reserves: semicolons, commas and equals signs."""
-    return "_".join(note.split()).translate(str.maketrans(";,=", ":::"))

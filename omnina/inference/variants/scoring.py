@@ -15,10 +15,9 @@ from omnina.chunking import Nucleotides
 from omnina.errors import UserError
 from omnina.inference.likelihood import sequence_nats
 from omnina.inference.packed import PackedReader
-from omnina.inference.variants.haplotypes import Windows, other_strand
+from omnina.inference.variants.differences import differences
+from omnina.inference.variants.haplotypes import Window, Windows
 from omnina.prompt import Document, Row
-
-Window = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -61,17 +60,10 @@ class VariantScorer:
 
         Raises UserError for windows that take more tokens than the model reads.
         """
-        windows = dict.fromkeys(window for pair in pairs for window in (*pair.ref, *pair.alt))
-        strands = [list(windows)]
-        if self.settings.both_strands:
-            strands.append([other_strand(window) for window in windows])
-        means = np.mean([self._nats(of_strand) for of_strand in strands], axis=0)
-        known = dict(zip(windows, means, strict=True))
-        sides = [[np.mean([known[window] for window in side]) for side in (p.ref, p.alt)] for p in pairs]
-        return np.array([alternative - reference for reference, alternative in sides])
+        return differences(pairs, self._nats, self.settings.both_strands)
 
-    def _nats(self, windows: Sequence[Window]) -> list[float]:
-        """The mean log-likelihood of each window over its segmentations.
+    def _nats(self, windows: Sequence[Window]) -> np.ndarray:
+        """(windows,) float64: the mean log-likelihood of each window over its segmentations.
 
         Windows with the same bases before the variant are read together, those bases once.
         """
@@ -81,7 +73,7 @@ class VariantScorer:
         found = np.empty(len(windows))
         for places in by_left.values():
             found[places] = self._alike([windows[place] for place in places])
-        return found.tolist()
+        return found
 
     def _alike(self, windows: Sequence[Window]) -> list[float]:
         readings = [self._segmented(*window) for window in windows]

@@ -53,7 +53,7 @@ def test_every_known_base_becomes_each_of_the_others(scorer, genome, tmp_path):
         rows = list(csv.DictReader(stream))
     assert [int(row["pos"]) for row in rows[::3]] == [99, 100, 102, 103]
     assert scores["ACGT".index(rows[0]["alt"]), 0] == pytest.approx(float(rows[0]["score"]), rel=1e-4)
-    plot_saturation(region, scores, tmp_path / "scores.svg")
+    plot_saturation(region, scores, tmp_path / "scores.svg", "score")
     assert "<svg" in (tmp_path / "scores.svg").read_text()
 
 

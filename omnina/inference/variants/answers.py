@@ -1,0 +1,71 @@
+"""What variants change in a fine-tuned checkpoint's answers: each label's probability with and without them.
+
+A window is asked about as ``scripts/predict.py`` asks, in the tokenizer's own segmentation. Several windows
+of one variant, and both strands, count by their mean.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from omnina.chunking import Nucleotides
+from omnina.errors import UserError
+from omnina.inference.answer import Answerer, Query
+from omnina.inference.variants.differences import differences
+from omnina.inference.variants.haplotypes import Window, Windows
+from omnina.inference.variants.scoring import VariantSettings
+
+
+class AnswerScorer:
+    """Compares answers to one question on pairs of windows.
+
+    Args:
+        answerer: the checkpoint, with ``all_labels``.
+        question: that it has labels for.
+        settings: the window and the strands; answers have one segmentation.
+        label: whose probability ``scores`` is about; None: only ``changes`` may be called.
+
+    Attributes:
+        labels: of the question, sorted.
+
+    Raises UserError for a question without labels, or a label that is none of the question's.
+    """
+
+    def __init__(
+        self, answerer: Answerer, question: str, settings: VariantSettings, label: str | None = None
+    ) -> None:
+        if question not in answerer.label_sets:
+            known = "; ".join(answerer.label_sets) or "none"
+            raise UserError(
+                f"--question: {answerer.folder} has no labels for '{question}'; it has for: {known}."
+            )
+        self.answerer, self.question, self.settings, self.label = answerer, question, settings, label
+        self.labels: list[str] = answerer.questions[question].labels
+        if label is not None and label not in self.labels:
+            raise UserError(
+                f"--answer: '{label}' is no answer to this question; there are: {', '.join(self.labels)}."
+            )
+
+    def changes(self, pairs: Sequence[Windows]) -> np.ndarray:
+        """(pairs, labels) float64: each label's probability with the alternative less that without.
+
+        Raises UserError for windows that take more tokens than the model reads with the question.
+        """
+        return differences(pairs, self._probabilities, self.settings.both_strands)
+
+    def scores(self, pairs: Sequence[Windows]) -> np.ndarray:
+        """(pairs,) float64: the change of the one label's probability."""
+        return self.changes(pairs)[:, self.labels.index(self.label)]
+
+    def _probabilities(self, windows: Sequence[Window]) -> np.ndarray:
+        """(windows, labels)."""
+        texts = ["".join(window) for window in windows]
+        answers = self.answerer.answer([Query(Nucleotides((("", text),)), self.question) for text in texts])
+        for text, answer in zip(texts, answers, strict=True):
+            if answer.refused or answer.notes:
+                raise UserError(
+                    f"--window: {len(text)} bases do not fit beside the question in the "
+                    f"{self.answerer.max_length} tokens that {self.answerer.folder} reads; give fewer."
+                )
+        found = [[answer.labels[label] for label in self.labels] for answer in answers]
+        return np.array(found).reshape(len(texts), len(self.labels))
