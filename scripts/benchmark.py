@@ -6,6 +6,7 @@
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
     python scripts/benchmark.py read --checkpoint output/pretrain --input data/pretrain_val_example.csv
+    python scripts/benchmark.py saturate --checkpoint output/pretrain --bases 1000
     python scripts/benchmark.py tokenize --input data/pretrain_train_example.csv --tokenizer data/tokenizer
     python scripts/benchmark.py corpus --megabytes 100 1000 --json output/benchmark_corpus.json
     python scripts/benchmark.py resume --input data/pretrain_val_example.csv --tokenizer data/tokenizer \\
@@ -17,6 +18,7 @@
 ``train``, ``finetune``: a forward and backward pass against transformers' Llama, padded and packed.
 ``predict``: answers from the label set against generating them.
 ``read``: embeddings and likelihoods from packed batches, against a padded loop over transformers' Llama.
+``saturate``: every substitution of a sequence at once, against a call for each variant, ours and padded.
 ``tokenize``: a core's speed from a table to token ids, against SentencePiece called row by row.
 ``resume``: time from the start to the first step of a run that goes on at a small and at a large step.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
@@ -78,6 +80,15 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     read.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of both sides")
     read.add_argument("--rows", type=whole_number(1), default=128, help="rows read, evenly from all")
     read.add_argument("--batch_rows", type=whole_number(1), nargs="+", default=[8], help="rows of a batch")
+    saturate = commands.add_parser("saturate", allow_abbrev=False)
+    saturate.add_argument("--checkpoint", type=Path, required=True, help="the model")
+    saturate.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of all sides")
+    saturate.add_argument("--bases", type=whole_number(1), default=1000, help="of the sequence")
+    saturate.add_argument("--window", type=whole_number(2), default=1001, help="bases of a window")
+    saturate.add_argument("--segmentations", type=whole_number(1), default=5, help="of each window")
+    saturate.add_argument(
+        "--alone", type=whole_number(1), default=6, help="of 192 variants, those the baselines score"
+    )
     tokenize = commands.add_parser("tokenize", allow_abbrev=False)
     tokenize.add_argument("--input", required=True, help="table with sequence and response")
     tokenize.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.model")

@@ -14,6 +14,7 @@ from omnina.benchmarks.gpu import Plan, measure_gpu
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
 from omnina.benchmarks.reading import measure_reading
+from omnina.benchmarks.saturation import measure_saturation
 from omnina.benchmarks.scaling import DOCUMENTS, measure_documents, measure_rows
 from omnina.benchmarks.tokenisation import measure_tokenisation
 from omnina.benchmarks.training import measure_training
@@ -24,6 +25,7 @@ from omnina.errors import UserError
 from omnina.flops import training_flops
 from omnina.inference.answer import Answerer, Query
 from omnina.inference.packed import PackedReader
+from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 from omnina.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[1]
@@ -211,6 +213,14 @@ def test_another_fault_of_a_table_is_no_reason_for_a_smaller_tokenizer(tmp_path)
     (tmp_path / "model.yaml").write_text("vocab_size: 32001\n")
     with pytest.raises(UserError, match="sequence"):
         tokenizer_for(str(table), str(tmp_path / "model.yaml"), tmp_path / "tokenizer")
+
+
+def test_saturation_agrees_with_calls_one_by_one(checkpoint):
+    scorer = VariantScorer(PackedReader(checkpoint), VariantSettings(window=61))
+    rows = measure_saturation(scorer, "ACGTTGCATTAC" * 7, 3, "small")
+    apart = [row["ours"] for row in rows if "difference" in row["metric"]]
+    assert len(apart) == 2 and max(apart) < 1e-3
+    assert len([row for row in rows if row["ratio"]]) == 2
 
 
 def test_reading_agrees_with_a_padded_loop(checkpoint):

@@ -1,6 +1,7 @@
 """From a command line of scripts/benchmark.py to tables of figures."""
 
 import argparse
+import random
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
 from omnina.benchmarks.reading import measure_reading
 from omnina.benchmarks.resume import measure_resume
+from omnina.benchmarks.saturation import measure_saturation
 from omnina.benchmarks.scaling import measure_documents, measure_rows
 from omnina.benchmarks.tokenisation import measure_tokenisation
 from omnina.benchmarks.training import measure_training
@@ -22,6 +24,7 @@ from omnina.evaluation.asked_rows import read_asked_rows
 from omnina.inference.answer import DTYPES, Answerer, Query
 from omnina.inference.packed import PackedReader
 from omnina.inference.queries import SequenceFile
+from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 from omnina.inference.windows import fitted_windows
 from omnina.tables.table import expand_paths
 
@@ -37,6 +40,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
         "finetune": _training,
         "predict": _prediction,
         "read": _reading,
+        "saturate": _saturation,
         "corpus": lambda given: [measure_corpus(sorted(given.megabytes), given.formats, given.scratch)],
         "tokenize": lambda given: [measure_tokenisation(given.input, given.tokenizer, given.repeats)],
         "resume": _resume,
@@ -92,6 +96,15 @@ def _reading(arguments: argparse.Namespace) -> Tables:
     return [
         measure_reading(reader, chosen, size, f"{name}, {size} rows a batch") for size in arguments.batch_rows
     ]
+
+
+def _saturation(arguments: argparse.Namespace) -> Tables:
+    """A sequence of random bases: what they are changes nothing of the work."""
+    reader = PackedReader(arguments.checkpoint, dtype=DTYPES[arguments.dtype])
+    settings = VariantSettings(arguments.window, arguments.segmentations)
+    sequence = "".join(random.Random(0).choices("ACGT", k=arguments.bases))
+    name = f"{arguments.checkpoint.name}, {arguments.dtype}, windows of {arguments.window} bases"
+    return [measure_saturation(VariantScorer(reader, settings), sequence, arguments.alone, name)]
 
 
 def _resume(arguments: argparse.Namespace) -> Tables:

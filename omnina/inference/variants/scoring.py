@@ -76,7 +76,7 @@ class VariantScorer:
         return found
 
     def _alike(self, windows: Sequence[Window]) -> list[float]:
-        readings = [self._segmented(*window) for window in windows]
+        readings = [self.readings(*window) for window in windows]
         documents = {tuple(document.input_ids): document for of_window in readings for document in of_window}
         nats = self.reader.nats_after_shared_beginning(list(documents.values()))
         sums = {
@@ -85,7 +85,8 @@ class VariantScorer:
         }
         return [float(np.mean([sums[tuple(d.input_ids)] for d in of_window])) for of_window in readings]
 
-    def _segmented(self, left: str, region: str, right: str) -> list[Document]:
+    def readings(self, left: str, region: str, right: str) -> list[Document]:
+        """A window in each of its segmentations; UserError if it takes more tokens than the model reads."""
         bases = left + region + right
         [own] = self.reader.annotating.encode([Row(Nucleotides((("", bases),)), "")])
         cuts = [
