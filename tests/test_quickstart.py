@@ -22,3 +22,4 @@ def test_every_cell_of_the_quickstart_runs(checkpoint, finished, tmp_path, monke
     printed = "".join(output.get("text", "") for cell in done.cells for output in cell.get("outputs", []))
     assert "Does this sequence code for a protein?" in printed
     assert "bits per base" in printed and "record:" in printed
+    assert "P(yes)" in printed

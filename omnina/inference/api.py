@@ -205,6 +205,7 @@ class OmniNA:
         sequence: str,
         variants: Sequence[tuple[int, str, str]],
         question: str,
+        labels: Sequence[str] | None = None,
         *,
         both_strands: bool = False,
     ) -> dict[str, np.ndarray]:
@@ -214,17 +215,18 @@ class OmniNA:
             sequence: what the variants change; one, without labels.
             variants: (position from 1, REF, ALT) of each, as in VCF. What an insertion has more falls out at
                 the sequence's ends, so that it keeps its length.
-            question: that fine-tuning taught labels for.
+            question: as fine-tuning asked it.
+            labels: the answers to compare; the question's own of fine-tuning if not given.
             both_strands: the mean of asking about either strand.
 
         Returns: of each label, (variants,) float64: its probability with the variant less that without.
 
-        Raises UserError for what cannot be read, or a question without labels.
+        Raises UserError for what cannot be read, or a question that has no labels where none are given.
         """
         contig = _lone_contig(sequence)
         settings = VariantSettings(max(len(contig), 2), both_strands=both_strands)
         pairs = [windows(contig, _change(contig, *variant), len(contig)) for variant in variants]
-        scorer = AnswerScorer(self._answerer, question, settings)
+        scorer = AnswerScorer(self._answerer, question, settings, labels=labels)
         return dict(zip(scorer.labels, scorer.changes(pairs).T, strict=True))
 
     @cached_property

@@ -21,26 +21,35 @@ class AnswerScorer:
 
     Args:
         answerer: the checkpoint, with ``all_labels``.
-        question: that it has labels for.
+        question: as fine-tuning asked it.
         settings: the window and the strands; answers have one segmentation.
         label: whose probability ``scores`` is about; None: only ``changes`` may be called.
+        labels: to choose from, whatever the question's own are; None: those of fine-tuning.
 
     Attributes:
-        labels: of the question, sorted.
+        labels: sorted.
 
     Raises UserError for a question without labels, or a label that is none of the question's.
     """
 
     def __init__(
-        self, answerer: Answerer, question: str, settings: VariantSettings, label: str | None = None
+        self,
+        answerer: Answerer,
+        question: str,
+        settings: VariantSettings,
+        label: str | None = None,
+        labels: Sequence[str] | None = None,
     ) -> None:
-        if question not in answerer.label_sets:
+        if labels is None and question not in answerer.label_sets:
             known = "; ".join(answerer.label_sets) or "none"
             raise UserError(
                 f"--question: {answerer.folder} has no labels for '{question}'; it has for: {known}."
             )
         self.answerer, self.question, self.settings, self.label = answerer, question, settings, label
-        self.labels: list[str] = answerer.questions[question].labels
+        self._own_labels = labels is not None
+        self.labels: list[str] = (
+            sorted(set(labels)) if self._own_labels else answerer.questions[question].labels
+        )
         if label is not None and label not in self.labels:
             raise UserError(
                 f"--answer: '{label}' is no answer to this question; there are: {', '.join(self.labels)}."
@@ -60,7 +69,11 @@ class AnswerScorer:
     def _probabilities(self, windows: Sequence[Window]) -> np.ndarray:
         """(windows, labels)."""
         texts = ["".join(window) for window in windows]
-        answers = self.answerer.answer([Query(Nucleotides((("", text),)), self.question) for text in texts])
+        queries = [Query(Nucleotides((("", text),)), self.question) for text in texts]
+        if self._own_labels:
+            answers = self.answerer.answer_from(queries, self.labels)
+        else:
+            answers = self.answerer.answer(queries)
         for text, answer in zip(texts, answers, strict=True):
             if answer.refused or answer.notes:
                 raise UserError(

@@ -157,3 +157,10 @@ def test_in_python(answerer, checkpoint):
     expected = probabilities(answerer, sequence[:9] + alt + sequence[10:]) - probabilities(answerer, sequence)
     assert list(found) == answerer.questions[COLOUR].labels
     assert np.concatenate(list(found.values())) == pytest.approx(expected, abs=1e-6)
+
+
+def test_labels_of_ones_own(checkpoint):
+    variant = [(10, BASES[9], OTHER[BASES[9]])]
+    found = OmniNA.load(checkpoint).change_answers(BASES[:50], variant, STORY, labels=["yes", "no"])
+    assert list(found) == ["no", "yes"]
+    assert found["no"] == pytest.approx(-found["yes"], abs=1e-6) and found["no"][0] != 0
