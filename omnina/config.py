@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from omnina.chunking import SequenceRules
+from omnina.chunking import PIECES, RESOLUTIONS, SequenceRules
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
 from omnina.setting_keys import check_key
@@ -60,6 +60,10 @@ class RunSettings:
             "help": "auto: varlen on CUDA, per_document elsewhere",
             "choices": ["auto", "per_document", "varlen"],
         },
+    )
+    resolution: str = field(
+        default=PIECES,
+        metadata={"help": "DNA in the tokenizer's pieces, or single bases", "choices": list(RESOLUTIONS)},
     )
     compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
     fp8: bool = field(

@@ -110,7 +110,7 @@ class TokenizedData:
 
 def load_data(
     inputs: str | list[str],
-    tokenizer_file: Path,
+    tokenizer_json: str,
     bos_id: int,
     eos_id: int,
     settings: DataSettings,
@@ -126,7 +126,7 @@ def load_data(
 
     Args:
         inputs: a path, several, or globs; ``.csv``, ``.tsv``, ``.csv.gz``, ``.tsv.gz``, ``.parquet``.
-        tokenizer_file: its ``tokenizer.json``.
+        tokenizer_json: what ``tokenizer.json`` holds.
         bos_id, eos_id: ids around every document.
         settings: what decides the ids.
         cache_dir: where caches lie.
@@ -141,7 +141,6 @@ def load_data(
     cache_dir.mkdir(parents=True, exist_ok=True)
     with shared(cache_dir / CACHE_LOCK):
         tables = digested_tables(paths, cache_dir)
-        tokenizer_json = tokenizer_file.read_text(encoding="utf-8")
         data_hash = content_digest([table.sha256 for table in tables])
         names = [str(path) for path in paths]  # they name sources and bad rows
         ids = [content_digest(tokenizer_json), bos_id, eos_id, asdict(settings), asdict(settings.prompt)]

@@ -21,6 +21,7 @@ from omnina.model import OmniNAForCausalLM
 from omnina.model_config import read_model_config
 from omnina.packing import StepPlan, accumulation_steps
 from omnina.prompt import PromptEncoder
+from omnina.resolution import at_resolution
 from omnina.shards.local_copies import LocalCopies
 from omnina.shards.token_shards import open_in_place
 from omnina.tables.rows import DataSettings
@@ -76,15 +77,11 @@ def prepare(run: RunSettings, args: TrainerSettings) -> Stage:
     """
     _check_processes(args)
     _check_mixing(run)
-    tokenizer = (
-        checkpoint_tokenizer(Path(run.checkpoint), run.tokenizer_folder)
-        if run.checkpoint
-        else load_tokenizer(run.tokenizer_folder)
-    )
+    tokenizer = _tokenizer(run)
     settings = run.data_settings()
     tables = [
-        _load(run, run.training_settings(), run.train_files),
-        _load(run, settings, run.validation_files),
+        _load(run, run.training_settings(), run.train_files, tokenizer),
+        _load(run, settings, run.validation_files, tokenizer),
     ]
     _check_strand_free(run, tables[0])
     if args.process_index == 0:
@@ -146,13 +143,24 @@ def _questions(run: RunSettings, train: TokenizedData, tokenizer: PreTrainedToke
     return Questions(by_text, run.max_length)
 
 
-def _load(run: RunSettings, settings: DataSettings, inputs: list[str]) -> TokenizedData:
-    file = run.tokenizer_folder / "tokenizer.json"
+def _tokenizer(run: RunSettings) -> PreTrainedTokenizerFast:
+    """The checkpoint's, or the one named, at the run's resolution."""
+    if run.checkpoint:
+        found = checkpoint_tokenizer(Path(run.checkpoint), run.tokenizer_folder)
+    else:
+        found = load_tokenizer(run.tokenizer_folder)
+    return at_resolution(found, run.resolution)
+
+
+def _load(
+    run: RunSettings, settings: DataSettings, inputs: list[str], tokenizer: PreTrainedTokenizerFast
+) -> TokenizedData:
     open_file = open_in_place
     if run.local_cache_dir:
         open_file = LocalCopies(Path(run.local_cache_dir), int(run.local_cache_gb * 1e9)).open
+    definition = tokenizer.backend_tokenizer.to_str()
     where = {"cache_dir": Path(run.cache_dir), "open_file": open_file}
-    return load_data(inputs, file, BOS_ID, EOS_ID, settings, workers=run.workers, **where)
+    return load_data(inputs, definition, BOS_ID, EOS_ID, settings, workers=run.workers, **where)
 
 
 def _check_length(run: RunSettings, config: LlamaConfig) -> None:

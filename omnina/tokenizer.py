@@ -44,9 +44,19 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerFast:
     backend = _read_backend(folder)
     _add_published_tokens(backend, folder)
     _check_special_ids(backend, folder)
+    return _fast(backend, str(folder))  # where save_tokenizer finds tokenizer.model
+
+
+def copied_with(tokenizer: PreTrainedTokenizerFast, backend: Tokenizer) -> PreTrainedTokenizerFast:
+    """The same special tokens and prompts over other rules; no ``tokenizer.model`` has those."""
+    assert backend.get_vocab_size() == len(tokenizer)
+    return _fast(backend, "")
+
+
+def _fast(backend: Tokenizer, source: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
-        name_or_path=str(folder),  # where save_tokenizer finds tokenizer.model
+        name_or_path=source,
         unk_token=UNK_TOKEN,
         bos_token=BOS_TOKEN,
         eos_token=EOS_TOKEN,
@@ -78,7 +88,8 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> No
     write_json(folder / "tokenizer_config.json", _configuration(tokenizer))
     write_json(folder / "added_tokens.json", {PAD_TOKEN: tokenizer.pad_token_id})
     (folder / "chat_template.jinja").write_text(chat_template(), encoding="utf-8")
-    _copy_model(Path(tokenizer.name_or_path), folder)
+    if tokenizer.name_or_path:
+        _copy_model(Path(tokenizer.name_or_path), folder)
 
 
 def to_fast_tokenizer(serialised_model: bytes) -> Tokenizer:

@@ -26,8 +26,8 @@ def test_questions_with_labels_and_free_text_have_their_own_metrics(checkpoint, 
     ]
     table = write_table(tmp_path / "val.csv", rows)
     settings = DataSettings(256, True, None, source_column="question")
-    file = checkpoint / "tokenizer.json"
-    data = load_data(str(table), file, BOS_ID, EOS_ID, settings, cache_dir=tmp_path, workers=0)
+    definition = (checkpoint / "tokenizer.json").read_text(encoding="utf-8")
+    data = load_data(str(table), definition, BOS_ID, EOS_ID, settings, cache_dir=tmp_path, workers=0)
     backend = load_tokenizer(checkpoint).backend_tokenizer
     encoder = PromptEncoder(backend, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=256)
     sets = {LABELLED: LabelSet.of(["green", "red"], encoder)}

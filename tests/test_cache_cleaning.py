@@ -19,6 +19,7 @@ from omnina.tokenizer import BOS_ID, EOS_ID
 
 ROOT = Path(__file__).parents[1]
 TOKENIZER = ROOT / "data" / "tokenizer" / "tokenizer.json"
+DEFINITION = TOKENIZER.read_text(encoding="utf-8")
 SETTINGS = DataSettings(600, False, None)
 
 
@@ -32,7 +33,7 @@ def cache(tmp_path, monkeypatch):
 
     def load(names: str, used: int = 0) -> str:
         inputs = [str(tmp_path / f"{name}.csv") for name in names]
-        folder = load_data(inputs, TOKENIZER, BOS_ID, EOS_ID, SETTINGS, cache_dir=tmp_path / "cache").folder
+        folder = load_data(inputs, DEFINITION, BOS_ID, EOS_ID, SETTINGS, cache_dir=tmp_path / "cache").folder
         lock = folder.with_name(folder.name + USE_SUFFIX)
         os.utime(lock, (used, used))
         dataset._in_use.pop(lock).close()  # as if that run had ended
@@ -86,7 +87,7 @@ def test_a_loaded_set_is_in_use_and_a_removed_one_is_made_again(cache, tmp_path)
     name = cache("a")
     clean_cache(tmp_path / "cache", 0)
     data = load_data(
-        str(tmp_path / "a.csv"), TOKENIZER, BOS_ID, EOS_ID, SETTINGS, cache_dir=tmp_path / "cache"
+        str(tmp_path / "a.csv"), DEFINITION, BOS_ID, EOS_ID, SETTINGS, cache_dir=tmp_path / "cache"
     )
     assert data.folder.name == name
     assert clean_cache(tmp_path / "cache", 0)[0] == []

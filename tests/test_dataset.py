@@ -31,8 +31,10 @@ def table(tmp_path: Path, rows: list[list[str]], header=("sequence", "response")
 
 
 def load(tmp_path: Path, path: str, settings: DataSettings = PRETRAIN, workers: int | None = None):
-    file = TOKENIZER / "tokenizer.json"
-    return load_data(path, file, BOS_ID, EOS_ID, settings, cache_dir=tmp_path / "cache", workers=workers)
+    definition = (TOKENIZER / "tokenizer.json").read_text(encoding="utf-8")
+    return load_data(
+        path, definition, BOS_ID, EOS_ID, settings, cache_dir=tmp_path / "cache", workers=workers
+    )
 
 
 def test_a_document_is_bos_prompt_answer_eos(tmp_path):

@@ -53,7 +53,7 @@ def test_the_metric_during_training_is_that_of_the_saved_checkpoint(finished, wo
 
 def test_only_answers_are_supervised(world, finished):
     data = load_data(
-        str(world / "train.csv"), world / "base" / "tokenizer.json", 1, 2,
+        str(world / "train.csv"), (world / "base" / "tokenizer.json").read_text(encoding="utf-8"), 1, 2,
         DataSettings(512, True, None, source_column="question"), cache_dir=world / "cache",
     )  # fmt: skip
     tokenizer = load_tokenizer(world / "base")

@@ -23,8 +23,8 @@ def data(checkpoint, tmp_path_factory) -> TokenizedData:
     rows += [{"sequence": "ACGT", "question": FEW, "response": "yes"}]
     table = write_table(folder / "train.csv", rows)
     settings = DataSettings(256, True, None, source_column="question")
-    file = checkpoint / "tokenizer.json"
-    return load_data(str(table), file, BOS_ID, EOS_ID, settings, cache_dir=folder, workers=0)
+    definition = (checkpoint / "tokenizer.json").read_text(encoding="utf-8")
+    return load_data(str(table), definition, BOS_ID, EOS_ID, settings, cache_dir=folder, workers=0)
 
 
 def check(data: TokenizedData, checkpoint, labels: list[str]) -> None:

@@ -35,7 +35,9 @@ def table(tmp_path) -> str:
 
 def load(table: str, tmp_path: Path, copies: LocalCopies | None = None) -> TokenizedData:
     options = {"open_file": copies.open} if copies else {}
-    return load_data(table, TOKENIZER, 1, 2, SETTINGS, cache_dir=tmp_path / "cache", **options)
+    return load_data(
+        table, TOKENIZER.read_text(encoding="utf-8"), 1, 2, SETTINGS, cache_dir=tmp_path / "cache", **options
+    )
 
 
 def batches(data: TokenizedData, first_step: int, steps: int) -> list[list[list[int]]]:

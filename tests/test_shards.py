@@ -25,6 +25,7 @@ from omnina.tables.table import read_rows
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer" / "tokenizer.json"
+DEFINITION = TOKENIZER.read_text(encoding="utf-8")
 SETTINGS = DataSettings(600, False, SequenceRules(window=400), "skip", source_column="kind")
 COLUMNS = ("sequence", "response", "kind")
 SHARD_BYTES = 20_000
@@ -68,7 +69,7 @@ def tables(tmp_path) -> list[str]:
 
 
 def load(tables: list[str], cache: Path, workers: int = 1) -> TokenizedData:
-    return load_data(tables, TOKENIZER, BOS_ID, EOS_ID, SETTINGS, cache_dir=cache, workers=workers)
+    return load_data(tables, DEFINITION, BOS_ID, EOS_ID, SETTINGS, cache_dir=cache, workers=workers)
 
 
 def contents(cache: Path) -> dict[str, bytes]:
@@ -171,7 +172,7 @@ def test_the_first_bad_row_stops_the_run_whatever_the_workers(tables, tmp_path):
     messages = set()
     for workers in (1, 3):
         with pytest.raises(UserError, match=r"big.csv:\d+: the sequence has 'Z'") as stopped:
-            load_data(tables, TOKENIZER, 1, 2, strict, cache_dir=tmp_path / str(workers), workers=workers)
+            load_data(tables, DEFINITION, 1, 2, strict, cache_dir=tmp_path / str(workers), workers=workers)
         messages.add(str(stopped.value))
         assert not list(tmp_path.rglob("*.unfinished"))
     assert len(messages) == 1

@@ -206,7 +206,7 @@ def test_chat_template_gives_the_ids_that_training_used(tables, finished):
     tokenizer = AutoTokenizer.from_pretrained(finished)
     data = load_data(
         str(tables / "val.csv"),
-        finished / "tokenizer.json",
+        (finished / "tokenizer.json").read_text(encoding="utf-8"),
         1,
         2,
         DataSettings(512, False, SequenceRules(), source_column="source"),

@@ -67,11 +67,12 @@ class _Work:
         model = tokenizer / "tokenizer.model"
         if not model.is_file():
             raise UserError(f"{model}: there is no such file; name a folder of scripts/train_tokenizer.py.")
-        self.inputs, self.file = inputs, tokenizer / "tokenizer.json"
+        self.inputs = inputs
+        self.definition = (tokenizer / "tokenizer.json").read_text(encoding="utf-8")
         self.settings = DataSettings(MAX_LENGTH, False, SequenceRules(), bad_rows="skip")
         paths = expand_paths(inputs)
         self.records = [row for path in paths for row in read_records(path, self.settings.columns)]
-        self.encoder = RowEncoder(self.file.read_text(encoding="utf-8"), BOS_ID, EOS_ID, self.settings)
+        self.encoder = RowEncoder(self.definition, BOS_ID, EOS_ID, self.settings)
         self.rows = [row for record in self.records for row in self.encoder.windows(record.cells)]
         self.processor = SentencePieceProcessor(model_file=str(model))
         self.prompts = [self.settings.prompt.render(row.nucleotides.text) for row in self.rows]
@@ -91,7 +92,9 @@ class _Work:
 
     def table_to_shards(self) -> None:
         with TemporaryDirectory() as cache:
-            load_data(self.inputs, self.file, BOS_ID, EOS_ID, self.settings, cache_dir=Path(cache), workers=1)
+            load_data(
+                self.inputs, self.definition, BOS_ID, EOS_ID, self.settings, cache_dir=Path(cache), workers=1
+            )
 
 
 def _seconds(run: Callable[[], object]) -> float:

@@ -58,8 +58,9 @@ class Work:
         """The rows, cached beside the tokenizer."""
         rules = None if self.questions else SequenceRules()
         settings = DataSettings(MAX_LENGTH, self.questions, rules, bad_rows="skip")
-        file, cache = Path(self.tokenizer) / "tokenizer.json", Path(self.tokenizer) / "cache"
-        return load_data(self.input, file, BOS_ID, EOS_ID, settings, cache_dir=cache)
+        folder = Path(self.tokenizer)
+        definition, cache = (folder / "tokenizer.json").read_text(encoding="utf-8"), folder / "cache"
+        return load_data(self.input, definition, BOS_ID, EOS_ID, settings, cache_dir=cache)
 
     def row_batches(self, rows: int) -> list[list[int]]:
         """Row ids of each batch, in a fixed random order."""

@@ -1,0 +1,58 @@
+"""One base per token: the same vocabulary, from training to whoever loads the checkpoint."""
+
+from pathlib import Path
+
+import pytest
+from answering import RICH, make_world, settings
+from transformers import AutoTokenizer
+
+from omnina import finetune
+from omnina.chunking import BASES, PIECES, parse_cell
+from omnina.inference.answer import Answerer, Query
+from omnina.resolution import at_resolution
+from omnina.tokenizer import load_tokenizer, save_tokenizer, vocabulary_digest
+
+TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer"
+DNA = "ACGTTGCATGCCGATAAACGTTRYN" * 8
+TEXT = "16S ribosomal RNA gene of Escherichia coli\n"
+
+
+@pytest.fixture(scope="module")
+def single():
+    return at_resolution(load_tokenizer(TOKENIZER), BASES)
+
+
+def test_every_base_is_a_token_of_the_same_vocabulary(single):
+    pieces = load_tokenizer(TOKENIZER)
+    ids = single.encode(DNA, add_special_tokens=False)
+    assert single.convert_ids_to_tokens(ids) == list(DNA)
+    assert len(pieces.encode(DNA, add_special_tokens=False)) < len(DNA) / 2
+    assert vocabulary_digest(single) == vocabulary_digest(pieces)
+    assert single.decode(single.encode(TEXT + DNA), skip_special_tokens=True) == TEXT + DNA
+    lower = "ribosomal gene of"
+    assert single.encode(lower) == pieces.encode(lower)
+
+
+def test_pieces_leave_the_tokenizer_as_it_is():
+    tokenizer = load_tokenizer(TOKENIZER)
+    assert at_resolution(tokenizer, PIECES) is tokenizer
+
+
+def test_a_saved_one_reads_the_same_without_us(single, tmp_path):
+    save_tokenizer(single, tmp_path)
+    for loaded in (AutoTokenizer.from_pretrained(tmp_path), load_tokenizer(tmp_path)):
+        assert loaded.encode(TEXT + DNA) == single.encode(TEXT + DNA)
+    assert not (tmp_path / "tokenizer.model").exists()  # its rules would join bases
+
+
+def test_a_run_trains_and_answers_at_single_bases(tmp_path):
+    make_world(tmp_path)
+    output = tmp_path / "out"
+    finetune.main(settings(tmp_path, output, resolution=BASES))
+    answerer = Answerer(output)
+    cell = "ACGT" * 5
+    ids = answerer.tokenizer.encode(cell, add_special_tokens=False)
+    assert len(ids) == len(cell)
+    [answer] = answerer.answer([Query(parse_cell(cell), RICH)])
+    assert set(answer.labels) == {"yes", "no"}
+    assert "resolution" in (output / "README.md").read_text()
