@@ -120,6 +120,7 @@ def _answer_scorer(given: argparse.Namespace, window: int) -> "AnswerScorer":
 
 
 def _score_records(given: argparse.Namespace, reference: "Reference") -> None:
+    from omnina.inference.variants.alternatives import AlternativeScorer
     from omnina.inference.variants.indel_controls import IndelControls
     from omnina.inference.variants.job import VariantJob
 
@@ -129,7 +130,7 @@ def _score_records(given: argparse.Namespace, reference: "Reference") -> None:
     if given.indel_controls:
         controls = IndelControls(scorer, reference, given.indel_controls, given.seed)
     answers = _answer_scorer(given, given.window) if given.question else None
-    tally = job.run(scorer, controls, answers)
+    tally = job.run(AlternativeScorer(scorer, controls, answers))
     print(
         f"{given.output}: {tally['alternatives']} alternatives of {tally['records']} records, "
         f"{tally['unscored']} of them not scored, with the reason"

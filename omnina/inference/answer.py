@@ -133,8 +133,8 @@ class Answerer:
 
         Raises UserError for labels that are the same tokens, or fewer than one.
         """
-        if not labels:
-            raise UserError("there is no label to choose from.")
+        if not labels or isinstance(labels, str):
+            raise UserError("labels: give a list of the answers to choose from.")
         question = Question(sorted(set(labels)))
         [asked] = label_sets_of({"labels": question}, self.encoder).values()
         return self._chosen_of(list(queries), [asked] * len(queries), [question] * len(queries))

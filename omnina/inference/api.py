@@ -10,7 +10,7 @@
     model.score_variants("ACGT...", [(12, "A", "G")])                            (1,) float64, nats
     model.change_answers("ACGT...", [(12, "A", "G")], question)["yes"]           (1,) float64
 
-Every method takes one sequence or several, and gives one result or a list in their order. A sequence is IUPAC
+The first four take one sequence or several, and give one result or a list in their order. A sequence is IUPAC
 letters in any case, U read as T, or several labelled ones: ``"gRNA:ACGT targetRNA:ACGT"``.
 """
 
@@ -32,7 +32,8 @@ from omnina.inference.generation import Decoding
 from omnina.inference.likelihood import Likelihood, Scored, likelihoods
 from omnina.inference.packed import PackedReader
 from omnina.inference.variants.answers import AnswerScorer
-from omnina.inference.variants.haplotypes import Change, TextContig, canonical, windows
+from omnina.inference.variants.haplotypes import Change, TextContig, Windows, canonical, windows
+from omnina.inference.variants.records import fault_of_alternative
 from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
 Found = TypeVar("Found")
@@ -65,11 +66,11 @@ class OmniNA:
             dtype: ``fp32`` or ``bf16``.
             tokens_per_batch: of a forward pass.
 
-        Raises UserError for a folder that holds no whole checkpoint.
+        Raises UserError for a folder that holds no whole checkpoint, or a device that is not there.
         """
         if dtype not in DTYPES:
             raise UserError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}.")
-        where = torch.device(device) if device else None
+        where = _device(device) if device else None
         options = {"device": where, "dtype": DTYPES[dtype], "tokens_per_batch": tokens_per_batch}
         return cls(Answerer(Path(folder), **options))
 
@@ -143,7 +144,9 @@ class OmniNA:
 
         def embedded(nucleotides: list[Nucleotides]) -> list[np.ndarray] | np.ndarray:
             found = [vectors[..., 0, :] for vectors in embedder.embed(nucleotides)]
-            return found if pooling == "bases" else np.stack(found)
+            if pooling == "bases":
+                return found
+            return np.stack(found) if found else np.empty((0, self._reader.model.config.hidden_size))
 
         return _one_or_all(sequences, embedded)
 
@@ -196,9 +199,8 @@ class OmniNA:
         Raises UserError for a REF that is not the sequence's, or bases that are none.
         """
         contig = _lone_contig(sequence)
-        settings = VariantSettings(window, segmentations, both_strands)
-        pairs = [windows(contig, _change(contig, *variant), window) for variant in variants]
-        return VariantScorer(self._reader, settings).scores(pairs)
+        scorer = VariantScorer(self._reader, VariantSettings(window, segmentations, both_strands))
+        return _all_known(scorer.scores(_pairs(contig, variants, window)), "the window")
 
     def change_answers(
         self,
@@ -225,14 +227,23 @@ class OmniNA:
         """
         contig = _lone_contig(sequence)
         settings = VariantSettings(max(len(contig), 2), both_strands=both_strands)
-        pairs = [windows(contig, _change(contig, *variant), len(contig)) for variant in variants]
         scorer = AnswerScorer(self._answerer, question, settings, labels=labels)
-        return dict(zip(scorer.labels, scorer.changes(pairs).T, strict=True))
+        changes = _all_known(scorer.changes(_pairs(contig, variants, len(contig))), "the sequence")
+        return dict(zip(scorer.labels, changes.T, strict=True))
 
     @cached_property
     def _reader(self) -> PackedReader:
         answerer = self._answerer
         return PackedReader(answerer.folder, model=answerer.model, tokens_per_batch=answerer.tokens_per_batch)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)  # the name alone says nothing of whether it is there
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device '{name}': {str(error).splitlines()[0]}.") from error
+    return device
 
 
 def _one_or_all(sequences: str | Sequence[str], work: Callable[[list[Nucleotides]], Sequence[Found]]):
@@ -243,10 +254,23 @@ def _one_or_all(sequences: str | Sequence[str], work: Callable[[list[Nucleotides
 
 
 def _lone_contig(sequence: str) -> TextContig:
+    if not isinstance(sequence, str):
+        raise UserError("variants are scored in one sequence; call once for each.")
     [(label, bases), *more] = _nucleotides(sequence, 0).parts
     if label or more:
         raise UserError("variants are scored in one sequence without labels.")
     return TextContig(bases)
+
+
+def _pairs(contig: TextContig, variants: Sequence[tuple[int, str, str]], window: int) -> list[Windows]:
+    """UserError that names the variant for one that cannot be scored."""
+    found = []
+    for position, ref, alt in variants:
+        try:
+            found.append(windows(contig, _change(contig, position, ref, alt), window))
+        except ValueError as error:
+            raise UserError(f"variant {position} {ref} {alt}: {error}.") from error
+    return found
 
 
 def _change(contig: TextContig, position: int, ref: str, alt: str) -> Change:
@@ -254,10 +278,16 @@ def _change(contig: TextContig, position: int, ref: str, alt: str) -> Change:
     start = position - 1
     there = contig.fetch(start, start + len(ref)) if 0 <= start <= len(contig) - len(ref) else "fewer bases"
     if there != ref:
-        raise UserError(f"variant {position} {ref} {alt}: the sequence has {there} there.")
-    if ref + alt:
-        _nucleotides(ref + alt, 0)
+        raise ValueError(f"the sequence has {there} there")
+    if alt and (fault := fault_of_alternative(alt)):
+        raise ValueError(fault)
     return canonical(contig, start, ref, alt)
+
+
+def _all_known(figures: np.ndarray, what: str) -> np.ndarray:
+    if np.isnan(figures).any():
+        raise UserError(f"{what} takes more tokens than the model reads; give fewer bases.")
+    return figures
 
 
 def _nucleotides(sequence: str, number: int) -> Nucleotides:

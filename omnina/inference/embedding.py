@@ -8,7 +8,7 @@ read in windows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -32,6 +32,10 @@ class EmbeddingSettings:
 
     pooling: Pooling = "mean"
     both_strands: bool = False
+
+    def __post_init__(self) -> None:
+        if self.pooling not in get_args(Pooling):
+            raise UserError(f"pooling '{self.pooling}' is none of {', '.join(get_args(Pooling))}.")
 
 
 class Embedder:

@@ -37,10 +37,11 @@ class Likelihood:
     Attributes:
         sequence: of all the sequence's tokens, over all windows.
         tokens, bases, windows: of the sequence.
-        annotation: of the annotation after the sequence, its end included; the mean over windows. None
-            where none is given, as the next three.
+        annotation: of the annotation after the sequence, its end included; the mean over windows, which
+            leave room for it. None where none is given, as the next three; 0 of those windows.
         annotation_alone: after an empty sequence.
         annotation_tokens: its tokens, with that of its end.
+        annotation_windows: that it was read after.
     """
 
     sequence: float
@@ -50,6 +51,7 @@ class Likelihood:
     annotation: float | None = None
     annotation_alone: float | None = None
     annotation_tokens: int | None = None
+    annotation_windows: int = 0
 
     @property
     def bits_per_base(self) -> float:
@@ -68,10 +70,10 @@ class Likelihood:
 
     @property
     def sequence_given_annotation(self) -> float | None:
-        """log p(sequence | annotation), as the module says."""
+        """log p(sequence | annotation), as the module says, for each window."""
         if self.annotation is None:
             return None
-        return self.sequence + self.annotation - self.annotation_alone
+        return self.sequence + self.annotation_windows * (self.annotation - self.annotation_alone)
 
     @property
     def perplexity_given_annotation(self) -> float | None:
@@ -82,15 +84,15 @@ class Likelihood:
 
 def likelihoods(reader: PackedReader, rows: Sequence[Scored]) -> list[Likelihood | ValueError]:
     """One for each row, in order; the ValueError says why a row cannot be scored."""
-    windows = [_windows_or_error(reader, row) for row in rows]
-    documents = [window.document for of_row in windows if isinstance(of_row, list) for window in of_row]
+    cut = [_cut_or_error(reader, row) for row in rows]
+    documents = [document for of_row in cut if isinstance(of_row, _Cut) for document in of_row.documents]
     nats = iter(reader.token_nats(documents))
     alone = _alone(reader, {row.annotation for row in rows if row.annotation})
     return [
         of_row
         if isinstance(of_row, ValueError)
-        else _likelihood(of_row, list(islice(nats, len(of_row))), row, alone)
-        for row, of_row in zip(rows, windows, strict=True)
+        else _likelihood(of_row, list(islice(nats, len(of_row.documents))), row, alone)
+        for row, of_row in zip(rows, cut, strict=True)
     ]
 
 
@@ -99,31 +101,59 @@ def sequence_nats(document: Document, nats: np.ndarray) -> float:
     return float(sum(nats[start:end].sum() for start, end in document.sequence_spans))
 
 
-def _windows_or_error(reader: PackedReader, row: Scored) -> list[Window] | ValueError:
+@dataclass(frozen=True)
+class _Cut:
+    """A row's windows: of the sequence alone, and with the annotation, for which there is less room.
+
+    Where both are cut alike, those with the annotation stand for both: what comes behind a sequence does
+    not change how likely it is.
+    """
+
+    sequence: list[Document]
+    annotated: list[Document]
+
+    @property
+    def documents(self) -> list[Document]:
+        """All that must be read."""
+        return self.annotated if self.sequence is self.annotated else [*self.sequence, *self.annotated]
+
+
+def _cut_or_error(reader: PackedReader, row: Scored) -> _Cut | ValueError:
     try:
-        return fitted_windows(reader.annotating, row.nucleotides, row.annotation)
+        sequence = fitted_windows(reader.annotating, row.nucleotides)
+        annotated = (
+            fitted_windows(reader.annotating, row.nucleotides, row.annotation) if row.annotation else []
+        )
     except ValueError as error:
         return error
+    with_annotation = _documents(annotated)
+    if [window.start for window in sequence] == [window.start for window in annotated]:
+        return _Cut(with_annotation, with_annotation)
+    return _Cut(_documents(sequence), with_annotation)
 
 
-def _likelihood(
-    windows: list[Window], nats: list[np.ndarray], row: Scored, alone: dict[str, float]
-) -> Likelihood:
-    documents = [window.document for window in windows]
+def _documents(windows: Sequence[Window]) -> list[Document]:
+    return [window.document for window in windows]
+
+
+def _likelihood(cut: _Cut, nats: list[np.ndarray], row: Scored, alone: dict[str, float]) -> Likelihood:
+    documents = cut.sequence
     sequence = {
-        "sequence": sum(map(sequence_nats, documents, nats)),
+        "sequence": sum(map(sequence_nats, documents, nats[: len(documents)])),
         "tokens": sum(end - start for document in documents for start, end in document.sequence_spans),
         "bases": sum(document.bases for document in documents),
-        "windows": len(windows),
+        "windows": len(documents),
     }
     if not row.annotation:
         return Likelihood(**sequence)
-    first = documents[0]
+    first = cut.annotated[0]
+    of_annotated = zip(cut.annotated, nats[-len(cut.annotated) :], strict=True)
     return Likelihood(
         **sequence,
-        annotation=float(np.mean([n[d.answer_start :].sum() for d, n in zip(documents, nats, strict=True)])),
+        annotation=float(np.mean([n[document.answer_start :].sum() for document, n in of_annotated])),
         annotation_alone=alone[row.annotation],
         annotation_tokens=len(first.input_ids) - first.answer_start,
+        annotation_windows=len(cut.annotated),
     )
 
 

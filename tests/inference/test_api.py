@@ -45,7 +45,7 @@ def test_answers_from_labels_of_ones_own(model):
     both = np.exp([of_question.log_probabilities[LABELS.index(name)] for name in ("green", "red")])
     assert fewer.labels["green"] == pytest.approx(both[0] / both.sum(), rel=1e-3)
     assert set(model.answer(SEQUENCES[0], COLOUR).labels) == set(LABELS)
-    with pytest.raises(UserError, match="no label to choose from"):
+    with pytest.raises(UserError, match="give a list of the answers"):
         model.answer(SEQUENCES[0], COLOUR, labels=[])
 
 

@@ -72,6 +72,18 @@ def test_a_long_sequence_is_the_sum_of_its_windows(reader):
     assert whole.annotation is None and whole.perplexity_given_annotation is None
 
 
+def test_a_sequence_is_as_likely_whatever_annotation_stands_beside_it(reader):
+    for bases in (random_dna(n, n) for n in (60, 390, 400, 1500)):
+        rows = [Scored(parse_cell(bases), text) for text in ("", "red", "only this kind of gene " * 4)]
+        nothing, short, long = likelihoods(reader, rows)
+        assert short.sequence == pytest.approx(nothing.sequence, abs=1e-3)
+        assert long.sequence == pytest.approx(nothing.sequence, abs=1e-3)
+        assert nothing.windows == short.windows == long.windows
+        assert long.annotation_windows >= short.annotation_windows >= 1
+        gain = long.annotation_windows * (long.annotation - long.annotation_alone)
+        assert long.sequence_given_annotation == pytest.approx(long.sequence + gain, abs=1e-6)
+
+
 def test_neighbours_do_not_matter(reader):
     rows = [Scored(parse_cell(random_dna(20 + n, n)), "red") for n in range(12)]
     together = likelihoods(reader, rows)

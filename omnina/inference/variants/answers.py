@@ -29,7 +29,7 @@ class AnswerScorer:
     Attributes:
         labels: sorted.
 
-    Raises UserError for a question without labels, or a label that is none of the question's.
+    Raises UserError for a question without labels, labels that are one text, or a label that is none of them.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class AnswerScorer:
     def changes(self, pairs: Sequence[Windows]) -> np.ndarray:
         """(pairs, labels) float64: each label's probability with the alternative less that without.
 
-        Raises UserError for windows that take more tokens than the model reads with the question.
+        NaN where a window takes more tokens than the model reads beside the question.
         """
         return differences(pairs, self._probabilities, self.settings.both_strands)
 
@@ -74,11 +74,7 @@ class AnswerScorer:
             answers = self.answerer.answer_from(queries, self.labels)
         else:
             answers = self.answerer.answer(queries)
-        for text, answer in zip(texts, answers, strict=True):
-            if answer.refused or answer.notes:
-                raise UserError(
-                    f"--window: {len(text)} bases do not fit beside the question in the "
-                    f"{self.answerer.max_length} tokens that {self.answerer.folder} reads; give fewer."
-                )
-        found = [[answer.labels[label] for label in self.labels] for answer in answers]
+        unknown = dict.fromkeys(self.labels, float("nan"))
+        of_texts = [unknown if answer.refused or answer.notes else answer.labels for answer in answers]
+        found = [[labels[label] for label in self.labels] for labels in of_texts]
         return np.array(found).reshape(len(texts), len(self.labels))

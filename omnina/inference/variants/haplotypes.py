@@ -15,6 +15,7 @@ from typing import Protocol
 
 from omnina.chunking import reverse_complement
 
+UNKNOWN = "N"
 Window = tuple[str, str, str]  # left surroundings, region, right surroundings
 
 
@@ -96,8 +97,11 @@ def windows(contig: Contig, change: Change, size: int) -> Windows:
     """Windows of ``size`` bases with and without a change, the change in their middle.
 
     At a contig's end the other side gets what one side lacks; where the contig is shorter than a window, the
-    two are as long as it lets them be.
+    two are as long as it lets them be. Raises ValueError for a change that is longer than a window.
     """
+    longest = max(len(change.ref), len(change.alt))
+    if longest > size:
+        raise ValueError(f"with all places where it could stand it takes {longest} bases: more than a window")
     return Windows(_around(contig, change, change.ref, size), _around(contig, change, change.alt, size))
 
 
@@ -120,13 +124,16 @@ def _widened(contig: Contig, change: Change) -> Change:
 def _rolls(contig: Contig, place: int, step: int, unit: str) -> int:
     """How many bases from ``place`` on repeat the unit, going around in it."""
     count = 0
-    while 0 <= place < len(contig) and contig.fetch(place, place + 1) == unit[count % len(unit)]:
+    while 0 <= place < len(contig):
+        base = contig.fetch(place, place + 1)
+        if base != unit[count % len(unit)] or base == UNKNOWN:  # bases that are not known repeat nothing
+            break
         place, count = place + step, count + 1
     return count
 
 
 def _around(contig: Contig, change: Change, region: str, size: int) -> tuple[Window, ...]:
-    room = max(size - len(region), 0)
+    room = size - len(region)
     lefts = dict.fromkeys((room // 2, room - room // 2))
     found = dict.fromkeys(_flanked(contig, change, region, left, room - left) for left in lefts)
     return tuple(found)

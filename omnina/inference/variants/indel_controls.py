@@ -57,6 +57,9 @@ class IndelControls:
         if not pairs:
             return None
         scores = self.scorer.scores(pairs)
+        scores = scores[np.isfinite(scores)]
+        if not len(scores):
+            return None
         return Control(float(scores.mean()), float(scores.std()), len(scores))
 
     def _drawn(self, generator: np.random.Generator, length: int) -> Windows | None:
@@ -76,7 +79,10 @@ class IndelControls:
             return None
         inserted = "".join(generator.choice(list(BASES), max(length, 0)))
         change = canonical(contig, start, contig.fetch(start, start + deleted), inserted)
-        pair = windows(contig, change, self.scorer.settings.window)
+        try:
+            pair = windows(contig, change, self.scorer.settings.window)
+        except ValueError:  # a repeat as long as the window
+            return None
         texts = ["".join(window) for window in (*pair.ref, *pair.alt)]
         whole = all(len(text) == self.scorer.settings.window for text in texts)
         return pair if whole and set("".join(texts)) <= set(BASES) else None

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 COLUMNS = ("chrom", "pos", "id", "ref", "alt", "score", "raw_score", "control_sd", "note")
 CHANGE = "change_{}"  # a column for each answer, where a question is asked
-OWN = "OMNINA_"  # what our entries of INFO begin with
-SCORE, RAW, NOTE, ANSWERS = (f"{OWN}{name}" for name in ("SCORE", "RAW", "NOTE", "ANSWERS"))
-OWN_DEFINITION = f"##INFO=<ID={OWN}"
+SCORE, RAW, NOTE, ANSWERS = OWN = ("OMNINA_SCORE", "OMNINA_RAW", "OMNINA_NOTE", "OMNINA_ANSWERS")
+OWN_DEFINITIONS = tuple(f"##INFO=<ID={name}," for name in OWN)
 DEFINITIONS = (
     f"##INFO=<ID={SCORE},Number=A,Type=Float,Description="
     '"OMNINA_RAW, for indels less the mean of random ones of the same length, by OmniNA">',
     f"##INFO=<ID={RAW},Number=A,Type=Float,Description="
     '"Log-likelihood of the alternative less that of the reference, natural logarithm, by OmniNA">',
-    f"##INFO=<ID={NOTE},Number=.,Type=String,Description="
-    '"Why an alternative has no score, or what to know of it, by OmniNA">',
+    f"##INFO=<ID={NOTE},Number=A,Type=String,Description="
+    '"Why an alternative has no score, or what to know of it, percent-encoded, by OmniNA">',
 )
 ANSWERS_DEFINITION = (
     f"##INFO=<ID={ANSWERS},Number=A,Type=String,Description="
-    '"Change of the probability of each answer to: {}, by OmniNA">'
+    '"Change of the probability of each answer, percent-encoded, to: {}, by OmniNA">'
 )
 INFO, ABSENT = 7, "."  # a column's place, and what stands for nothing
 
@@ -50,7 +50,7 @@ def cells_of(record, row: ScoredAlternative, labels: int) -> list[str]:
 def header_with_scores(text: str, question: str | None) -> bytes:
     """A VCF's header with our entries before its line of columns, in place of those of an earlier call."""
     *entries, columns = text.splitlines()
-    foreign = [line for line in entries if not line.startswith(OWN_DEFINITION)]
+    foreign = [line for line in entries if not line.startswith(OWN_DEFINITIONS)]
     own = list(DEFINITIONS)
     if question is not None:
         own.append(ANSWERS_DEFINITION.format(question.replace("\\", "/").replace('"', "'")))
@@ -66,12 +66,12 @@ def record_with_scores(line: str, rows: Sequence[ScoredAlternative], labels: Seq
     ]
     if labels:
         entries.append(f"{ANSWERS}={','.join(_changes_as_info(row, labels) for row in rows)}")
-    notes = dict.fromkeys(_as_info(row.note) for row in rows if row.note)
-    if notes:
-        entries.append(f"{NOTE}={','.join(notes)}")
-    foreign = [entry for entry in cells[INFO].split(";") if entry != ABSENT and not entry.startswith(OWN)]
+    if any(row.note for row in rows):
+        entries.append(f"{NOTE}={','.join(_as_info(row.note) or ABSENT for row in rows)}")
+    given = [] if cells[INFO] == ABSENT else cells[INFO].split(";")
+    foreign = [entry for entry in given if entry.partition("=")[0] not in OWN]
     cells[INFO] = ";".join([*foreign, *entries])
-    return ("\t".join(cells) + "\n").encode()
+    return ("\t".join(cells) + "\n").encode(errors="surrogateescape")
 
 
 def _changes_as_info(row: ScoredAlternative, labels: Sequence[str]) -> str:
@@ -84,6 +84,6 @@ def _cell(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def _as_info(note: str) -> str:
-    """Without spaces, and what INFO reserves: semicolons, commas and equals signs."""
-    return "_".join(note.split()).translate(str.maketrans(";,=", ":::"))
+def _as_info(text: str) -> str:
+    """Percent-encoded as VCF 4.3 says, blanks too, which older readers do not allow."""
+    return quote(text, safe="()/+<>*[]!?'")

@@ -1,16 +1,18 @@
 """The alternatives of VCF records, as changes of the reference or with the reason why they are none."""
 
+import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from omnina.errors import UserError
 from omnina.inference.variants.haplotypes import Change, Contig, canonical
-from omnina.inference.variants.reference import Reference, required_pysam
+from omnina.inference.variants.reference import GZIP_MAGIC, Reference, required_pysam
 
 BASES = re.compile(r"[ACGTRYSWKMBDHVN]+")
 OVERLAPPING, MISSING = "*", "."
+BCF_MAGIC = b"BCF"
 NAMED = 3  # contigs in a message
 
 
@@ -49,7 +51,27 @@ def opened_variants(path: Path):
             f"{path}: this is packed by gzip; VCF is packed by bgzip: gunzip -c {path} | bgzip > new.vcf.gz"
         ) from error
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: it cannot be read as VCF ({error}).") from error
+        raise UserError(
+            f"{path}: it cannot be read as VCF ({error}); its first line must be ##fileformat=VCFv4.2, say."
+        ) from error
+
+
+def record_lines(path: Path) -> Iterator[str] | None:
+    """The lines of its records as they are written there; None for BCF, which has none."""
+    with path.open("rb") as stream:
+        packed = stream.read(2) == GZIP_MAGIC
+    if packed:
+        with gzip.open(path) as stream:
+            if stream.read(3) == BCF_MAGIC:
+                return None
+    return _record_lines(gzip.open if packed else open, path)
+
+
+def _record_lines(opened: Callable, path: Path) -> Iterator[str]:
+    with opened(path, "rt", encoding="utf-8", errors="surrogateescape") as stream:
+        for line in stream:
+            if line.strip() and not line.startswith("#"):
+                yield line
 
 
 def records(variants, path: Path) -> Iterator[object]:
@@ -71,7 +93,7 @@ def alternatives(record, reference: Reference) -> Iterator[Alternative]:
     contig = reference.contig(record.chrom)
     fault = _fault_of_record(record, contig, reference)
     for text in record.alts or (MISSING,):
-        reason = fault or _fault_of_alternative(text)
+        reason = fault or fault_of_alternative(text)
         if reason:
             yield Alternative(record, text, contig, None, reason)
         else:
@@ -86,13 +108,16 @@ def _fault_of_record(record, contig: Contig | None, reference: Reference) -> str
     ref = (record.ref or "").upper()
     if not BASES.fullmatch(ref):
         return f"REF {record.ref} is no bases"
-    if record.start < 0 or record.start + len(ref) > len(contig):
+    if record.start < 0:
+        return f"POS {record.pos} stands for the place before the first base"
+    if record.start + len(ref) > len(contig):
         return f"it reaches past the end of {record.chrom} ({len(contig)} bases)"
     there = contig.fetch(record.start, record.start + len(ref))
     return "" if there == ref else f"REF is {_short(ref)}, but the reference has {_short(there)} there"
 
 
-def _fault_of_alternative(text: str) -> str:
+def fault_of_alternative(text: str) -> str:
+    """Why this ALT is no bases; empty if it is."""
     if text == MISSING:
         return "no alternative"
     if text == OVERLAPPING:

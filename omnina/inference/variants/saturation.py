@@ -88,12 +88,17 @@ class Region:
 
 
 def saturate(region: Region, scorer: Scorer) -> Iterator[tuple[Change, float]]:
-    """Each substitution with its score."""
+    """Each substitution with its score; UserError for windows that the model cannot read."""
     changes = region.substitutions()
     with tqdm(total=3 * region.bases, unit=" substitutions", desc="scoring") as bar:
         while group := list(islice(changes, CHANGES_AT_ONCE)):
             pairs = [windows(region.contig, change, scorer.settings.window) for change in group]
-            yield from zip(group, scorer.scores(pairs).tolist(), strict=True)
+            scores = scorer.scores(pairs)
+            if np.isnan(scores).any():
+                raise UserError(
+                    f"{scorer.settings.window} bases take more tokens than the model reads; give fewer."
+                )
+            yield from zip(group, scores.tolist(), strict=True)
             bar.update(len(group))
 
 

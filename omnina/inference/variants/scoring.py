@@ -58,7 +58,7 @@ class VariantScorer:
     def scores(self, pairs: Sequence[Windows]) -> np.ndarray:
         """(pairs,) float64: log-likelihood of the alternative less that of the reference, in nats.
 
-        Raises UserError for windows that take more tokens than the model reads.
+        NaN where a window takes more tokens than the model reads.
         """
         return differences(pairs, self._nats, self.settings.both_strands)
 
@@ -78,15 +78,20 @@ class VariantScorer:
     def _alike(self, windows: Sequence[Window]) -> list[float]:
         readings = [self.readings(*window) for window in windows]
         documents = {tuple(document.input_ids): document for of_window in readings for document in of_window}
+        if not documents:
+            return [float("nan")] * len(windows)
         nats = self.reader.nats_after_shared_beginning(list(documents.values()))
         sums = {
             ids: sequence_nats(document, of_document)
             for (ids, document), of_document in zip(documents.items(), nats, strict=True)
         }
-        return [float(np.mean([sums[tuple(d.input_ids)] for d in of_window])) for of_window in readings]
+        return [
+            float(np.mean([sums[tuple(d.input_ids)] for d in of_window])) if of_window else float("nan")
+            for of_window in readings
+        ]
 
     def readings(self, left: str, region: str, right: str) -> list[Document]:
-        """A window in each of its segmentations; UserError if it takes more tokens than the model reads."""
+        """A window in each of its segmentations; none if it takes more tokens than the model reads."""
         bases = left + region + right
         [own] = self.reader.annotating.encode([Row(Nucleotides((("", bases),)), "")])
         cuts = [
@@ -97,14 +102,10 @@ class VariantScorer:
         others = [
             self.reader.annotating.encode_cut(bases, cut) if 0 < cut < len(bases) else own for cut in cuts
         ]
-        for document in (own, *others):
-            self._check_fits(document, len(bases))
-        return [own, *others]
+        found = [own, *others]
+        return found if all(map(self._fits, found)) else []
 
-    def _check_fits(self, document: Document | ValueError, bases: int) -> None:
-        most = self.reader.max_length
-        if isinstance(document, ValueError) or document.trimmed_bases or len(document.input_ids) > most:
-            raise UserError(
-                f"--window: {bases} bases take more than the {most} tokens that {self.reader.folder} reads; "
-                "give fewer."
-            )
+    def _fits(self, document: Document | ValueError) -> bool:
+        if isinstance(document, ValueError) or document.trimmed_bases:
+            return False
+        return len(document.input_ids) <= self.reader.max_length

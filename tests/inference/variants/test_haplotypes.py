@@ -80,9 +80,11 @@ def test_the_other_strand_and_the_other_way_round(data):
     start = data.draw(st.integers(0, len(bases)))
     ref = bases[start : start + data.draw(st.integers(0, 5))]
     alt = data.draw(st.text("ACGT", max_size=5))
-    size = data.draw(st.integers(4, 24))
     contig = TextContig(bases)
-    found = windows(contig, canonical(contig, start, ref, alt), size)
+    change = canonical(contig, start, ref, alt)
+    longest = max(len(change.ref), len(change.alt))
+    size = data.draw(st.integers(max(longest, 4), longest + 20))
+    found = windows(contig, change, size)
 
     turned = TextContig(reverse_complement(bases))
     place = len(bases) - start - len(ref)
