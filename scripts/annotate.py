@@ -50,7 +50,7 @@ def main() -> None:
     writing = (given.max_new_tokens, given.num_beams, given.sample)
     decoding = Decoding(*writing, given.temperature, given.top_p, given.seed)
     if given.gff3:
-        check_gff3(given.gff3)
+        check_gff3(given.gff3, given.output)
     plan = AnnotationPlan(SequenceFile(given.input), given.output, skip_bad_rows=given.bad_rows == "skip")
     dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
     reader = PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)

@@ -68,7 +68,7 @@ def main() -> None:
     job.run(reader, _layers(arguments.layers, reader.layers))
     print(f"{arguments.output}: {len(job.ids)} sequences")
     if labels is not None:
-        scores = probe_layers(*read_embeddings(arguments.output), job.ids, labels)
+        scores = probe_layers(*read_embeddings(arguments.output), labels)
         write_probe(scores, arguments.probe_output)
         for entry in scores:
             print(f"  layer {entry['layer']:>2}: accuracy {entry['accuracy']:.3f}, MCC {entry['mcc']:.3f}")
@@ -82,6 +82,8 @@ def _check(arguments: argparse.Namespace) -> None:
                 raise UserError(f"--layers {text}: give whole numbers, or 'all'.")
     if (arguments.probe is None) != (arguments.probe_output is None):
         raise UserError("--probe and --probe_output go together: the labels, and the folder for the scores.")
+    if arguments.probe_output and arguments.probe_output.exists() and not arguments.probe_output.is_dir():
+        raise UserError(f"{arguments.probe_output}: this is a file; name a folder for the scores.")
     if arguments.probe and arguments.pooling == "bases":
         raise UserError("--probe needs one vector for each sequence: --pooling mean or last.")
 

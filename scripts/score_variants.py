@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from omnina.command import run_command, whole_number
 from omnina.errors import UserError
+from omnina.files.new_file import check_new_file
 from omnina.inference.options import add_checkpoint_options
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from omnina.inference.variants.reference import Reference
     from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 
+WINDOW = 1001  # bases: those of VariantSettings
 PLOTS = (".png", ".svg", ".pdf")
 
 
@@ -47,7 +49,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="with --saturate: heat map to write, .png, .svg or .pdf")
     parser.add_argument("--question", help="that a fine-tuned checkpoint answers from labels")
     parser.add_argument("--answer", help="with --saturate and --question: the label whose probability to map")
-    parser.add_argument("--window", type=whole_number(2), default=1001, help="bases of a window, best odd")
+    parser.add_argument(
+        "--window", type=whole_number(2), help=f"bases of a window, best odd; {WINDOW} if unset"
+    )
     parser.add_argument(
         "--segmentations", type=whole_number(1), default=5, help="ways in which a window is cut into tokens"
     )
@@ -84,14 +88,15 @@ def _check(given: argparse.Namespace) -> None:
         raise UserError("--plot goes with --saturate; the scores of a VCF file are no map.")
     if given.plot and given.plot.suffix not in PLOTS:
         raise UserError(f"{given.plot}: give --plot a name that ends in {', '.join(PLOTS)}.")
+    if given.question and given.saturate and given.window is not None:
+        raise UserError("--window: with --saturate and --question the region is what is asked about.")
     if bool(given.answer) != bool(given.saturate and given.question):
         raise UserError(
             "--answer goes with --saturate and --question: the map is of one answer's probability."
         )
-    for path in filter(None, (given.output, given.plot)):
-        if path.exists():
-            raise UserError(f"{path}: this file exists; choose another name, or remove it.")
-        path.parent.mkdir(parents=True, exist_ok=True)
+    check_new_file(given.output, "--output")
+    if given.plot:
+        check_new_file(given.plot, "--plot")
 
 
 def _settings(given: argparse.Namespace, window: int) -> "VariantSettings":
@@ -107,7 +112,7 @@ def _scorer(given: argparse.Namespace) -> "VariantScorer":
 
     dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
     reader = PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
-    return VariantScorer(reader, _settings(given, given.window))
+    return VariantScorer(reader, _settings(given, given.window or WINDOW))
 
 
 def _answer_scorer(given: argparse.Namespace, window: int) -> "AnswerScorer":
@@ -129,7 +134,7 @@ def _score_records(given: argparse.Namespace, reference: "Reference") -> None:
     controls = None
     if given.indel_controls:
         controls = IndelControls(scorer, reference, given.indel_controls, given.seed)
-    answers = _answer_scorer(given, given.window) if given.question else None
+    answers = _answer_scorer(given, given.window or WINDOW) if given.question else None
     tally = job.run(AlternativeScorer(scorer, controls, answers))
     print(
         f"{given.output}: {tally['alternatives']} alternatives of {tally['records']} records, "
@@ -145,7 +150,7 @@ def _saturate(given: argparse.Namespace, reference: "Reference") -> None:
     region = Region.parse(given.saturate, reference)
     if given.question:
         region = region.alone()
-    scorer = _answer_scorer(given, region.bases) if given.question else _scorer(given)
+    scorer = _answer_scorer(given, max(region.bases, 2)) if given.question else _scorer(given)
     scores = write_saturation(region, scorer, given.output)
     print(f"{given.output}: every substitution of {region.bases} bases")
     if given.plot:

@@ -30,23 +30,30 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of sequences, and groups that must not be on both sides of a fold.
+    """The labels of sequences, and how they are parted.
 
     Attributes:
-        of_id: label of each sequence.
-        group_of_id: its group; empty without groups.
+        wanted: (sequences,) labels.
+        folds: (training places, test places) of each; no group is on both sides of one.
     """
 
-    of_id: Mapping[str, str]
-    group_of_id: Mapping[str, str]
+    wanted: np.ndarray
+    folds: Sequence[tuple[np.ndarray, np.ndarray]]
 
 
-def read_labels(path: Path, ids: Sequence[str]) -> Labels:
+def read_labels(path: Path, ids: Sequence[str], seed: int = 0) -> Labels:
     """A table with the columns ``id`` and ``label``, and ``group`` if it has one.
 
-    Raises UserError for an id that comes twice, sequences without a label, or a label of fewer than
-    ``FOLDS`` sequences.
+    Args:
+        path: the table.
+        ids: of the sequences, in their order.
+        seed: of the folds.
+
+    Raises UserError for an id that comes twice, sequences without a label, a label of fewer than ``FOLDS``
+    sequences, or groups that do not let every fold have every label.
     """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file; give --probe a table of labels.")
     labels: dict[str, str] = {}
     groups: dict[str, str] = {}
     for line, cells in read_rows(path, required=["id", "label"]):
@@ -60,29 +67,20 @@ def read_labels(path: Path, ids: Sequence[str]) -> Labels:
         raise UserError(f"{path}: no label for {len(missing)} sequences, the first is '{missing[0]}'.")
     if len(set(ids)) < len(ids):
         raise UserError("Two sequences have the same id; a label would not say which is meant.")
-    _check_sizes(path, [labels[row_id] for row_id in ids])
-    return Labels(labels, groups)
+    wanted = np.array([labels[row_id] for row_id in ids])
+    _check_sizes(path, wanted)
+    return Labels(wanted, _folds(path, wanted, [groups[row_id] for row_id in ids] if groups else None, seed))
 
 
-def probe_layers(
-    embeddings: np.ndarray, layers: Sequence[int], ids: Sequence[str], labels: Labels, seed: int = 0
-) -> list[dict]:
+def probe_layers(embeddings: np.ndarray, layers: Sequence[int], labels: Labels) -> list[dict]:
     """Each layer's scores: mean and standard deviation over ``FOLDS`` folds, the same for all layers.
 
     Args:
         embeddings: (sequences, layers, H).
         layers: their numbers.
-        ids: of the sequences.
         labels: from ``read_labels``.
-        seed: of the folds.
     """
-    wanted = np.array([labels.of_id[row_id] for row_id in ids])
-    folds = _folds(
-        wanted, [labels.group_of_id[row_id] for row_id in ids] if labels.group_of_id else None, seed
-    )
-    return [
-        {"layer": layer, **_scores(embeddings[:, place], wanted, folds)} for place, layer in enumerate(layers)
-    ]
+    return [{"layer": layer, **_scores(embeddings[:, place], labels)} for place, layer in enumerate(layers)]
 
 
 def write_probe(scores: Sequence[Mapping], folder: Path) -> None:
@@ -117,15 +115,29 @@ def _check_sizes(path: Path, labels: Sequence[str]) -> None:
         )
 
 
-def _folds(wanted: np.ndarray, groups: Sequence[str] | None, seed: int) -> list[tuple]:
+def _folds(
+    path: Path, wanted: np.ndarray, groups: Sequence[str] | None, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(training places, test places) of each fold."""
-    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    return list(kind(FOLDS, shuffle=True, random_state=seed).split(wanted, wanted, groups))
+    if groups is None:
+        return list(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(wanted, wanted))
+    if len(set(groups)) < FOLDS:
+        raise UserError(f"{path}: {len(set(groups))} groups; {FOLDS} folds need {FOLDS} or more.")
+    folds = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(wanted, wanted, groups))
+    for training, _ in folds:
+        lost = sorted(set(wanted) - set(wanted[training]))
+        if lost:
+            raise UserError(
+                f"{path}: the label '{lost[0]}' is in too few groups: none is left to train on when one is "
+                "tested. Give it more groups, or leave the column out."
+            )
+    return folds
 
 
-def _scores(vectors: np.ndarray, wanted: np.ndarray, folds: Sequence[tuple]) -> dict[str, float]:
+def _scores(vectors: np.ndarray, labels: Labels) -> dict[str, float]:
+    wanted = labels.wanted
     found: dict[str, list[float]] = {name: [] for name in METRICS}
-    for training, test in folds:
+    for training, test in labels.folds:
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MOST_ITERATIONS))
         answers = probe.fit(vectors[training], wanted[training]).predict(vectors[test])
         for name, metric in METRICS.items():

@@ -53,9 +53,9 @@ class Annotator:
     def __init__(self, reader: PackedReader, decoding: Decoding, each: int = 1) -> None:
         self.reader, self.decoding, self.each = reader, decoding, each
         if each > 1 and not decoding.sample:
-            raise UserError(f"--annotations {each}: several are only different with --sample.")
-        if each > MOST_ANNOTATIONS:
-            raise UserError(f"--annotations {each}: at most {MOST_ANNOTATIONS}.")
+            raise UserError(f"{each} annotations: several differ only if they are sampled (--sample).")
+        if not 1 <= each <= MOST_ANNOTATIONS:
+            raise UserError(f"{each} annotations: from 1 to {MOST_ANNOTATIONS} of each window are possible.")
         self.encoder = self._encoder()
 
     @cached_property

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from omnina.chunking import Nucleotides
 from omnina.errors import UserError
+from omnina.files.new_file import check_new_file
 from omnina.inference.annotation import Annotation, Annotator
 from omnina.inference.answer_file import AnswerFile
 from omnina.inference.queries import InputRow, SequenceFile, bad_row
@@ -89,10 +90,11 @@ class AnnotationPlan:
         return row.cell(self.source.columns, ID_COLUMN) or str(row.number)
 
 
-def check_gff3(path: Path) -> None:
-    """UserError for a GFF3 file that exists."""
-    if path.exists():
-        raise UserError(f"{path}: this file exists; choose another --gff3, or remove it.")
+def check_gff3(path: Path, annotations: Path) -> None:
+    """Make its folder; UserError for a GFF3 file that exists or is the CSV file."""
+    if path == annotations:
+        raise UserError(f"{path}: --output is the CSV file; give --gff3 another name.")
+    check_new_file(path, "--gff3")
 
 
 def write_gff3(annotations: Path, path: Path) -> None:

@@ -5,7 +5,7 @@ that after the final norm, as in transformers' ``hidden_states``. A sequence lon
 read in windows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, get_args
@@ -43,7 +43,7 @@ class Embedder:
 
     Args:
         reader: the checkpoint.
-        layers: in this order; negative ones count from the last.
+        layers: in this order, each once; negative ones count from the last.
         settings: what they are.
 
     Attributes:
@@ -55,7 +55,7 @@ class Embedder:
 
     def __init__(self, reader: PackedReader, layers: Sequence[int], settings: EmbeddingSettings) -> None:
         self.reader, self.settings = reader, settings
-        self.layers = [_layer(layer, reader) for layer in layers]
+        self.layers = list(dict.fromkeys(_layer(layer, reader) for layer in layers))
         self.width = reader.model.config.hidden_size
 
     def embed(self, sequences: Sequence[Nucleotides]) -> list[np.ndarray]:
@@ -75,19 +75,23 @@ class Embedder:
         windows = [fitted_windows(self.reader.annotating, nucleotides) for nucleotides in sequences]
         documents = [window.document for of_row in windows for window in of_row]
         states = self.reader.layer_states(documents, self.layers)
-        return [self._pooled(of_row, list(islice(states, len(of_row)))) for of_row in windows]
+        return [self._pooled(of_row, islice(states, len(of_row))) for of_row in windows]
 
-    def _pooled(self, windows: list[Window], states: list[list[np.ndarray]]) -> np.ndarray:
-        """From the windows' states, (tokens, H) of each layer."""
-        stacked = [np.stack(of_window, axis=1) for of_window in states]  # (tokens, layers, H)
+    def _pooled(self, windows: list[Window], states: Iterable[list[np.ndarray]]) -> np.ndarray:
+        """From the windows' states, (tokens, H) of each layer, of which no more are kept than is needed."""
+        stacked = (np.stack(of_window, axis=1) for of_window in states)  # (tokens, layers, H)
+        pairs = zip(windows, stacked, strict=True)
         if self.settings.pooling == "bases":
-            return np.concatenate([self._spread(*pair) for pair in zip(windows, stacked, strict=True)])
-        tokens = [
+            return np.concatenate([self._spread(*pair) for pair in pairs])
+        parts = (
             of_window[start:end]
-            for window, of_window in zip(windows, stacked, strict=True)
+            for window, of_window in pairs
             for start, end in window.document.sequence_spans
-        ]
-        return tokens[-1][-1] if self.settings.pooling == "last" else np.concatenate(tokens).mean(axis=0)
+        )
+        if self.settings.pooling == "last":
+            return [part[-1] for part in parts][-1]
+        sums, counts = zip(*((part.sum(axis=0, dtype=np.float64), len(part)) for part in parts), strict=True)
+        return (np.sum(sums, axis=0) / sum(counts)).astype(np.float32)
 
     def _spread(self, window: Window, states: np.ndarray) -> np.ndarray:
         """(tokens, layers, H) -> (bases, layers, H)."""
@@ -105,7 +109,7 @@ def _layer(layer: int, reader: PackedReader) -> int:
     count = reader.layers + 1
     if not -count <= layer < count:
         raise UserError(
-            f"--layers {layer}: {reader.folder} has the layers 0 (the embedding) to {reader.layers}; "
+            f"layer {layer}: {reader.folder} has the layers 0 (the embedding) to {reader.layers}; "
             "negative numbers count from the last."
         )
     return layer % count

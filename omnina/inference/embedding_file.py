@@ -11,9 +11,8 @@
 import json
 import struct
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +21,10 @@ import pyarrow.parquet as pq
 from safetensors import safe_open
 
 from omnina.errors import UserError
+from omnina.files.new_file import check_new_file
 
 PARTIAL = ".partial"
-ROWS_PER_GROUP = 256  # of Parquet
+GROUP_BYTES = 1 << 26  # of vectors in a Parquet file's row group
 ALIGNMENT = 8  # bytes; safetensors' headers are filled up with spaces to a multiple
 
 
@@ -51,9 +51,7 @@ def check_output(path: Path) -> None:
     """UserError for a path that exists, or whose name does not say which kind of file it is."""
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: give --output a name that ends in {', '.join(WRITERS)}.")
-    if path.exists():
-        raise UserError(f"{path}: this file exists; choose another --output, or remove it.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_new_file(path, "--output")
 
 
 def write_embeddings(path: Path, layout: Layout, embeddings: Iterable[np.ndarray]) -> None:
@@ -134,12 +132,34 @@ def _write_parquet(path: Path, layout: Layout, embeddings: Iterable[np.ndarray])
     schema = pa.schema(columns, metadata=layout.notes)
     rows = zip(layout.ids, embeddings, strict=True)
     with pq.ParquetWriter(path, schema) as writer:
-        while group := list(islice(rows, ROWS_PER_GROUP)):
-            # (layers, H) or (layers, bases, H) of each row
-            layers = [np.moveaxis(embedding, -2, 0).tolist() for _, embedding in group]
-            arrays = [pa.array([row_id for row_id, _ in group], pa.string())]
-            arrays += [pa.array(column, kind) for column in zip(*layers, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=schema))
+        for ids, arrays in _row_groups(rows):
+            layers = [_column(arrays, place, layout) for place in range(len(layout.layers))]
+            writer.write_batch(pa.record_batch([pa.array(ids, pa.string()), *layers], schema=schema))
+
+
+def _row_groups(rows: Iterable[tuple[str, np.ndarray]]) -> Iterator[tuple[list[str], list[np.ndarray]]]:
+    """Ids and arrays of groups of rows, none of which takes much more than ``GROUP_BYTES``."""
+    ids: list[str] = []
+    arrays: list[np.ndarray] = []
+    for row_id, array in rows:
+        ids.append(row_id)
+        arrays.append(array)
+        if sum(known.nbytes for known in arrays) >= GROUP_BYTES:
+            yield ids, arrays
+            ids, arrays = [], []
+    if ids:
+        yield ids, arrays
+
+
+def _column(arrays: list[np.ndarray], place: int, layout: Layout) -> pa.Array:
+    """One layer's vectors of each row, from (layers, H) or (bases, layers, H) of each."""
+    of_layer = [array[..., place, :] for array in arrays]
+    values = pa.array(np.concatenate(of_layer, axis=None))
+    vectors = pa.FixedSizeListArray.from_arrays(values, layout.width)
+    if layout.bases is None:
+        return vectors
+    ends = np.cumsum([0, *map(len, of_layer)])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), vectors)
 
 
 WRITERS = {".safetensors": _write_safetensors, ".npz": _write_npz, ".parquet": _write_parquet}

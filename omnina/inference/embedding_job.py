@@ -66,7 +66,9 @@ class EmbeddingJob:
         try:
             return embedder.embed([self._nucleotides(row) for row in rows])
         except ValueError as error:
-            raise UserError(f"{rows[0].place} or one of the {len(rows) - 1} after it: {error}.") from error
+            if len(rows) > 1:  # one by one, so that the message names the row
+                return [array for row in rows for array in self._embedded(embedder, [row])]
+            raise UserError(f"{rows[0].place}: {error}. Mend the row, or take it out.") from error
 
     def _id(self, row: InputRow) -> str:
         return row.cell(self.source.columns, ID_COLUMN) or str(row.number)

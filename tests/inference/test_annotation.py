@@ -71,8 +71,8 @@ def test_a_sampled_text_does_not_depend_on_the_others(reader):
 @pytest.mark.parametrize(
     ("decoding", "each", "message"),
     [
-        (SHORT, 2, "--annotations 2: several are only different with --sample"),
-        (SAMPLED, 2000, "at most 1024"),
+        (SHORT, 2, "2 annotations: several differ only if they are sampled"),
+        (SAMPLED, 2000, "from 1 to 1024"),
         (Decoding(max_new_tokens=250), 1, r"--max_new_tokens \(250\) leaves no room"),
     ],
 )

@@ -109,3 +109,23 @@ def test_all_methods_share_one_model(model):
 def test_the_package_is_imported_without_torch():
     code = "import sys, omnina; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_cannot_be_is_refused_by_name(model):
+    sequence = random_dna(60, 3)
+    with pytest.raises(UserError, match="pooling 'meen' is none of mean, last, bases"):
+        model.embed(sequence, pooling="meen")
+    with pytest.raises(UserError, match="labels: give a list"):
+        model.answer(sequence, COLOUR, "yes")
+    for alt, message in (("A ", "ALT A  is no bases"), ("x:A", "is no bases"), ("<DEL>", "is symbolic")):
+        with pytest.raises(UserError, match=f"variant 12 .*{message}"):
+            model.score_variants(sequence, [(12, sequence[11], alt)], window=21)
+    with pytest.raises(UserError, match=r"variant 12 .*more than a window"):
+        model.score_variants(sequence, [(12, sequence[11], "ACGTC" * 9)], window=21)
+    with pytest.raises(UserError, match="one sequence; call once for each"):
+        model.score_variants([sequence], [(12, sequence[11], "A")])
+    with pytest.raises(UserError, match="device 'gpu'"):
+        OmniNA.load("nowhere", device="gpu")
+    with pytest.raises(UserError, match="0 annotations: from 1 to 1024"):
+        model.annotate(sequence, each=0)
+    assert model.embed([]).shape == (0, 32)

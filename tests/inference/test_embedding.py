@@ -3,18 +3,22 @@
 import csv
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from tables import random_dna, write_table
 
 from omnina.chunking import Nucleotides, parse_cell
 from omnina.errors import UserError
+from omnina.inference import embedding_file
 from omnina.inference.embedding import Embedder, EmbeddingSettings
 from omnina.inference.embedding_file import read_embeddings
 from omnina.inference.embedding_job import EmbeddingJob
+from omnina.inference.packed import PackedReader
 from omnina.inference.queries import SequenceFile
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +92,7 @@ def test_a_long_sequence_is_the_mean_over_its_windows_tokens(reader):
 
 
 def test_a_layer_that_is_not_there(reader):
-    with pytest.raises(UserError, match=r"--layers 3: .* has the layers 0 \(the embedding\) to 2"):
+    with pytest.raises(UserError, match=r"layer 3: .* has the layers 0 \(the embedding\) to 2"):
         embed(reader, ["ACGT"], layers=[3])
     assert Embedder(reader, [-1, -3], EmbeddingSettings()).layers == [2, 0]
 
@@ -139,7 +143,7 @@ def test_ids_are_kept(reader, fasta, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("v.txt", r"a name that ends in .safetensors, .npz, .parquet"), ("there.npz", "this file exists")],
+    [("v.txt", r"a name that ends in .safetensors, .npz, .parquet"), ("there.npz", "this exists already")],
 )
 def test_outputs_that_cannot_be(fasta, tmp_path, name, message):
     (tmp_path / "there.npz").touch()
@@ -201,3 +205,29 @@ def test_options_that_cannot_be(arguments, message):
 def test_nucleotides_of_the_other_strand_twice_are_the_same():
     whole = Nucleotides((("a", "ACGT"), ("b", "GGA")))
     assert whole.other_strand.other_strand == whole
+
+
+def test_a_labelled_row_that_does_not_fit_is_named(checkpoint, tmp_path):
+    rows = [{"sequence": "ACGT"}, {"sequence": f"a:{random_dna(900, 1)} b:{random_dna(900, 2)}"}]
+    source = SequenceFile(write_table(tmp_path / "in.csv", rows))
+    job = EmbeddingJob(source, tmp_path / "out.npz", EmbeddingSettings())
+    with pytest.raises(UserError, match=r"in.csv:3: .* Mend the row"):
+        job.run(PackedReader(checkpoint), [0])
+
+
+def test_parquet_in_several_row_groups_holds_what_npz_does(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding_file, "GROUP_BYTES", 2000)
+    rows = [{"sequence": random_dna(5 + 3 * n, n)} for n in range(9)]
+    table = write_table(tmp_path / "in.csv", rows)
+    reader = PackedReader(checkpoint)
+    for name in ("out.npz", "out.parquet"):
+        EmbeddingJob(SequenceFile(table), tmp_path / name, EmbeddingSettings("bases")).run(reader, [0, -1, 0])
+    with np.load(tmp_path / "out.npz") as archive:
+        expected, offsets = archive["embeddings"], archive["offsets"]
+    stored = pq.ParquetFile(tmp_path / "out.parquet")
+    assert stored.num_row_groups > 1
+    found = stored.read()
+    assert found.column_names == ["id", "layer_0", "layer_2"]
+    for row, (start, end) in enumerate(pairwise(offsets)):
+        for place, name in enumerate(("layer_0", "layer_2")):
+            np.testing.assert_array_equal(np.array(found[name][row].as_py()), expected[start:end, place])

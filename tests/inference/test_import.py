@@ -210,7 +210,7 @@ def test_sentencepiece_model_of_the_source_is_kept_only_if_it_fits(checkpoint, i
 
 def test_output_that_exists_is_refused_before_anything_is_read(tmp_path):
     (tmp_path / "ours").mkdir()
-    with pytest.raises(UserError, match="this folder exists"):
+    with pytest.raises(UserError, match="this exists already"):
         import_checkpoint(tmp_path / "nowhere", tmp_path / "ours", "x")
 
 

@@ -7,6 +7,7 @@ from types import ModuleType
 
 from omnina.errors import UserError
 from omnina.files.durable import whole_folder
+from omnina.files.new_file import check_new_file
 from omnina.inference.exports import REQUIREMENTS
 from omnina.inference.exports.checkpoint import ExportedCheckpoint
 
@@ -17,8 +18,8 @@ def check_formats(formats: Sequence[str], output: Path | None) -> None:
         raise UserError("--formats needs --output: the folder to write.")
     if output is not None and not formats:
         raise UserError("--output needs --formats: what to write there.")
-    if output is not None and output.exists():
-        raise UserError(f"{output}: this exists; name a new folder for the export.")
+    if output is not None:
+        check_new_file(output, "--output")
     for name in formats:
         _writer(name)
 
@@ -41,9 +42,8 @@ def export(folder: Path, formats: Sequence[str], output: Path | None, gguf_type:
     yield from checkpoint.told_readers()
     if output is None:
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(output) as aside:
-        told = [_written(name, checkpoint, aside, gguf_type) for name in formats]
+        told = [_written(name, checkpoint, aside, gguf_type) for name in dict.fromkeys(formats)]
     yield from (sentence.replace(str(aside), str(output)) for sentence in told)
 
 

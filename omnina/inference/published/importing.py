@@ -18,9 +18,10 @@ from transformers import AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
 from omnina.card.model_card import write_model_card
 from omnina.checkpoints.contents import TOKENIZER_KEY, check_checkpoint, checkpoint_config
 from omnina.checkpoints.manifest import write_manifest
-from omnina.command import check_report_folder
 from omnina.errors import UserError
 from omnina.files.durable import whole_folder, write_json
+from omnina.files.new_file import check_new_file
+from omnina.files.output_links import refuse_links_out
 from omnina.inference.published.sentencepiece_model import sentencepiece_model
 from omnina.inference.published.texts import (
     PUBLISHED_IDS,
@@ -29,6 +30,7 @@ from omnina.inference.published.texts import (
     comparison_texts,
 )
 from omnina.inference.published.weights import of_llama, read_weights, weight_files
+from omnina.inference.questions import QUESTIONS_FILE, load_questions, save_questions
 from omnina.model import OmniNAForCausalLM
 from omnina.special_tokens import BOS_ID, EOS_ID
 from omnina.tables.digests import file_digest
@@ -64,11 +66,8 @@ class Imported:
 
 def check_output(folder: Path) -> None:
     """UserError if nothing can be written there: before gigabytes are fetched."""
-    check_report_folder(folder, overwrite=False)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder.parent}: no folder can be made there ({error.strerror}).") from error
+    check_new_file(folder, "folder")
+    refuse_links_out(folder)
 
 
 def import_checkpoint(source: Path, output: Path, name: str) -> Imported:
@@ -86,7 +85,9 @@ def import_checkpoint(source: Path, output: Path, name: str) -> Imported:
     if not (source / "config.json").is_file():
         raise UserError(f"{source}: there is no config.json in it; give the folder of a whole checkpoint.")
     config, tokenizer = checkpoint_config(source), load_tokenizer(source)
+    _check_biases(source, config)
     _check_vocabulary(source, config, tokenizer)
+    questions = load_questions(source)
     files = weight_files(source)
     weights, buffers = of_llama(read_weights(files), config, source)
     parameters = sum(tensor.numel() for tensor in weights.values())
@@ -98,11 +99,20 @@ def import_checkpoint(source: Path, output: Path, name: str) -> Imported:
         save_tokenizer(tokenizer, aside)
         _save_sentencepiece(imported, tokenizer, aside)
         _tell_ids(imported, tokenizer, source)
+        if questions.by_text:
+            save_questions(questions, aside)
+            imported.notes.append(f"{QUESTIONS_FILE}: {len(questions.by_text)} questions, as they are")
         write_json(aside / IMPORT_FILE, asdict(imported))
         _check_written(aside, tokenizer)
         write_manifest(aside)
         write_model_card(aside, f"OmniNA, {output.name}", parameters, imported=asdict(imported))
     return imported
+
+
+def _check_biases(source: Path, config: LlamaConfig) -> None:
+    for name in ("attention_bias", "mlp_bias"):
+        if getattr(config, name):
+            raise UserError(f"{source}/config.json: {name} is true; a Llama without biases is needed.")
 
 
 def _check_vocabulary(source: Path, config: LlamaConfig, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -114,7 +124,7 @@ def _check_vocabulary(source: Path, config: LlamaConfig, tokenizer: PreTrainedTo
 
 
 def _digests(source: Path, weights: list[Path]) -> dict[str, str]:
-    names = ("config.json", "tokenizer.json", "added_tokens.json")
+    names = ("config.json", "tokenizer.json", "added_tokens.json", QUESTIONS_FILE)
     read = [*(source / name for name in names if (source / name).is_file()), *weights]
     return {path.name: file_digest(path) for path in read}
 

@@ -11,7 +11,7 @@ from omnina.offline import hub_access
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 FILES = [
-    *("config.json", "tokenizer.json", "tokenizer.model", "added_tokens.json"),
+    *("config.json", "tokenizer.json", "tokenizer.model", "added_tokens.json", "questions.json"),
     *("pytorch_model*.bin", "pytorch_model.bin.index.json", "model*.safetensors"),
     "model.safetensors.index.json",
 ]

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from omnina.errors import UserError
+from omnina.files.new_file import check_new_file
 from omnina.inference.variants.alternatives import AlternativeScorer
 from omnina.inference.variants.outputs import (
     CHANGE,
@@ -49,10 +50,9 @@ class VariantJob:
             raise UserError(f"{copy}: give --output_vcf a name that ends in .vcf or .vcf.gz.")
         if table == copy:
             raise UserError(f"{table}: --output is the CSV file, --output_vcf another one.")
-        for path in self._outputs():
-            if path.exists():
-                raise UserError(f"{path}: this file exists; choose another name, or remove it.")
-            path.parent.mkdir(parents=True, exist_ok=True)
+        check_new_file(table, "--output")
+        if copy is not None:
+            check_new_file(copy, "--output_vcf")
         self.count = 0
         with opened_variants(variants) as source:
             for _ in records(source, variants):  # a broken one is found before a model is loaded

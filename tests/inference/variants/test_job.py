@@ -69,7 +69,7 @@ def test_the_script(world, checkpoint, reader):
 
 def test_outputs_that_exist_are_left_alone(world):
     (world / "out.vcf").touch()
-    with pytest.raises(UserError, match=r"out.vcf: this file exists"):
+    with pytest.raises(UserError, match=r"out.vcf: this exists already"):
         VariantJob(world / "in.vcf", Reference(world / "genome.fa"), world / "out.csv", world / "out.vcf")
 
 
