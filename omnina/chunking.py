@@ -6,7 +6,7 @@ Pure Python, no torch. Lengths and positions are in bases, from 0, ends exclusiv
 import re
 from dataclasses import dataclass
 
-PIECES, BASES = RESOLUTIONS = ("pieces", "bases")  # how finely tokens cut DNA
+PIECES, BASES, RANDOM = RESOLUTIONS = ("pieces", "bases", "random")  # how finely tokens cut DNA
 IUPAC = "ACGTURYSWKMBDHVN"
 _COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
 _IUPAC_BYTES = IUPAC.encode()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from omnina.chunking import PIECES, RESOLUTIONS, SequenceRules
+from omnina.chunking import PIECES, RANDOM, RESOLUTIONS, SequenceRules
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
 from omnina.setting_keys import check_key
@@ -61,9 +61,15 @@ class RunSettings:
             "choices": ["auto", "per_document", "varlen"],
         },
     )
+    muon: bool = field(
+        default=False, metadata={"help": "Muon for the layers' matrices, AdamW for all else (not with FSDP)"}
+    )
     resolution: str = field(
         default=PIECES,
-        metadata={"help": "DNA in the tokenizer's pieces, or single bases", "choices": list(RESOLUTIONS)},
+        metadata={
+            "help": "DNA in the tokenizer's pieces, single bases, or drawn for each row",
+            "choices": list(RESOLUTIONS),
+        },
     )
     compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
     fp8: bool = field(
@@ -131,10 +137,12 @@ class RunSettings:
 
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments leave out what a setting here needs."""
+        if self.muon and not training.optim.startswith("adamw_torch"):
+            raise UserError(f"muon: true works beside AdamW; leave optim ({training.optim}) out.")
 
     def training_settings(self) -> DataSettings:
         """How the training tables are read, where that differs from validation."""
-        return self.data_settings()
+        return replace(self.data_settings(), random_resolution=self.resolution == RANDOM)
 
     @property
     def tokenizer_folder(self) -> Path:
@@ -202,7 +210,8 @@ class FinetuneSettings(RunSettings):
         self.given_labels()
 
     def check_beside(self, training: "TrainerSettings") -> None:
-        """UserError for early stopping without validations, or without the metric to watch."""
+        """UserError for early stopping without validations, or without the metric to watch; and as above."""
+        super().check_beside(training)
         if self.early_stopping_patience is None:
             return
         if training.eval_strategy == "no":
@@ -219,7 +228,7 @@ class FinetuneSettings(RunSettings):
     def training_settings(self) -> DataSettings:
         """Rows come up in several segmentations, and those of ``strand_free_questions`` from both strands."""
         return replace(
-            self.data_settings(),
+            super().training_settings(),
             both_strands=tuple(self.strand_free_questions or ()),
             segmentations=self.segmentations,
             split_share=self.split_share,

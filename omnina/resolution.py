@@ -1,5 +1,7 @@
 """How finely DNA is cut: into the tokenizer's pieces, or into single bases with the same vocabulary.
 
+A run whose rows have a resolution each (``random``, see ``resolution_draws.py``) keeps the tokenizer whole.
+
 Pieces make documents four to five times as short; single bases put every base at its own place, which is
 worth more where sequences are short and a signal lies at a certain base. A tokenizer of single bases is the
 same without the merges that join bases, so any checkpoint's vocabulary allows it, and whoever loads the saved
@@ -11,17 +13,17 @@ import json
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from omnina.chunking import IUPAC, PIECES
+from omnina.chunking import BASES, IUPAC
 from omnina.tokenizer import copied_with
 
 
 def at_resolution(tokenizer: PreTrainedTokenizerFast, resolution: str) -> PreTrainedTokenizerFast:
-    """The tokenizer as it is (``pieces``), or one that joins no two bases (``bases``).
+    """The tokenizer as it is (``pieces``, ``random``), or one that joins no two bases (``bases``).
 
     What is no base keeps its pieces; so do words, but for capitals that are IUPAC letters side by side: "DNA"
     becomes three tokens.
     """
-    if resolution == PIECES:
+    if resolution != BASES:
         return tokenizer
     definition = json.loads(tokenizer.backend_tokenizer.to_str())
     model = definition["model"]

@@ -36,7 +36,7 @@ DECISIVE = [
 ]
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
-    *("dropout", "fp8", "fp8_scaling", "spike_sigmas"),
+    *("dropout", "fp8", "fp8_scaling", "spike_sigmas", "muon"),
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.
@@ -136,7 +136,7 @@ def decisive_settings(stage: Stage) -> dict:
 
 def _questions(run: RunSettings, train: TokenizedData, tokenizer: PreTrainedTokenizerFast) -> Questions:
     """How each training question is answered; UserError for labels that leave out a training answer."""
-    by_text = questions_of(train.answers, run.given_labels())
+    by_text = questions_of(train.answers, run.given_labels(), run.training_settings().both_strands)
     prompt, backend = run.data_settings().prompt, tokenizer.backend_tokenizer
     encoder = PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=run.max_length)
     check_untallied_answers(train, by_text, encoder, tokenizer)

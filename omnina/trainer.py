@@ -23,6 +23,7 @@ from omnina.errors import UserError
 from omnina.guarded_steps import GuardedSteps
 from omnina.inference.questions import Questions, save_questions
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
+from omnina.matrix_optimizer import matrix_optimizer
 from omnina.packing import FlatCollator, StepPlan, StepSampler
 from omnina.preemption import Preempted, Preemption
 from omnina.ranks import any_rank, by_main
@@ -44,6 +45,7 @@ class OmniNATrainer(GuardedSteps):
         tokenizer, questions: saved with every checkpoint.
         answers: answers the validation rows too, in fine-tuning.
         first_step: step at which the data goes on.
+        muon: train the layers' matrices by Muon.
         preemption: a signal noted there ends the run with a checkpoint.
         watchdog: hears of every forward pass, step, validation and checkpoint.
         options: those of ``GuardedSteps``, and the Trainer's own (``model``, ``args``, ...).
@@ -62,11 +64,13 @@ class OmniNATrainer(GuardedSteps):
         watchdog: Watchdog,
         questions: Questions | None = None,
         answers: AnswerValidation | None = None,
+        muon: bool = False,
         **options,
     ) -> None:
         self.plan = plan
         self.validation, self.tokenizer = validation, tokenizer
         self.first_step, self.questions, self.answers = first_step, questions, answers
+        self.muon = muon
         self.preemption, self.stop_agreed, self.watchdog = preemption, False, watchdog
         super().__init__(data_collator=collator, **options)
         self.model.register_forward_pre_hook(watchdog.beat)
@@ -98,6 +102,16 @@ class OmniNATrainer(GuardedSteps):
             pin_memory=self.args.dataloader_pin_memory and self.args.device.type == "cuda",
         )
         return self._loader
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW as transformers makes it, or Muon beside it; UserError for Muon on a sharded model."""
+        if self.muon and self.optimizer is None:
+            if self.is_fsdp_enabled:
+                raise UserError(
+                    "muon: true needs whole matrices on each GPU; use ddp.yaml, or leave muon out."
+                )
+            self.optimizer = matrix_optimizer(self.model if model is None else model, self.args)
+        return super().create_optimizer(model)
 
     def _prepare_inputs(self, inputs: dict) -> dict:
         """The batch on the device; from pinned memory it is copied while the device still computes."""

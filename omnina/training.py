@@ -136,6 +136,7 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
         questions=stage.questions,
         tokenizer=stage.tokenizer,
         first_step=first_step,
+        muon=run.muon,
         preemption=Preemption(),
         health=StepHealth(run.spike_sigmas),
         max_skipped_steps=run.max_skipped_steps,

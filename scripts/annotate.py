@@ -18,6 +18,7 @@ from omnina.inference.options import (
     add_checkpoint_options,
     add_input_option,
     add_writing_options,
+    reading_options,
 )
 
 
@@ -42,7 +43,6 @@ def main() -> None:
     # Seconds to import: not for --help, nor for a mistake on the command line.
     from omnina.inference.annotation import Annotator
     from omnina.inference.annotation_file import AnnotationPlan, check_gff3, write_gff3
-    from omnina.inference.answer import DTYPES
     from omnina.inference.generation import Decoding
     from omnina.inference.packed import PackedReader
     from omnina.inference.queries import SequenceFile
@@ -52,8 +52,7 @@ def main() -> None:
     if given.gff3:
         check_gff3(given.gff3, given.output)
     plan = AnnotationPlan(SequenceFile(given.input), given.output, skip_bad_rows=given.bad_rows == "skip")
-    dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
-    reader = PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
+    reader = PackedReader(given.checkpoint, **reading_options(given))
     tally = plan.run(Annotator(reader, decoding, given.annotations))
     print(f"{given.output}: {tally['annotations']} annotations of {tally['rows']} sequences")
     if tally["noted"]:

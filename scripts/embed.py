@@ -14,7 +14,7 @@ from pathlib import Path
 
 from omnina.command import run_command
 from omnina.errors import UserError
-from omnina.inference.options import add_checkpoint_options, add_input_option
+from omnina.inference.options import add_checkpoint_options, add_input_option, reading_options
 
 ALL_LAYERS = "all"
 
@@ -49,7 +49,6 @@ def main() -> None:
     arguments = parse_arguments()
     _check(arguments)
     # Seconds to import: not for --help, nor for a mistake on the command line.
-    from omnina.inference.answer import DTYPES
     from omnina.inference.embedding import EmbeddingSettings
     from omnina.inference.embedding_file import read_embeddings
     from omnina.inference.embedding_job import EmbeddingJob
@@ -63,8 +62,7 @@ def main() -> None:
         from omnina.evaluation.layer_probe import probe_layers, read_labels, write_probe
 
         labels = read_labels(arguments.probe, job.ids)
-    dtype, tokens = DTYPES[arguments.dtype], arguments.tokens_per_batch
-    reader = PackedReader(arguments.checkpoint, dtype=dtype, tokens_per_batch=tokens)
+    reader = PackedReader(arguments.checkpoint, **reading_options(arguments))
     job.run(reader, _layers(arguments.layers, reader.layers))
     print(f"{arguments.output}: {len(job.ids)} sequences")
     if labels is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from omnina.command import run_command, whole_number
 from omnina.inference import TOKENS_PER_BATCH
+from omnina.inference.options import add_resolution_option
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -24,6 +25,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
     )
+    add_resolution_option(parser)
     parser.add_argument(
         "--bad_rows", choices=["stop", "skip"], default="stop", help="skip: leave out, counted"
     )
@@ -47,7 +49,9 @@ def main() -> None:
     train_rows = read_asked_rows(tables, arguments.bad_rows) if tables else []
     output = arguments.output or arguments.checkpoint / EVALUATION_FOLDER
     check_folder(output)
-    answerer = Answerer(arguments.checkpoint, tokens_per_batch=arguments.tokens_per_batch)
+    answerer = Answerer(
+        arguments.checkpoint, tokens_per_batch=arguments.tokens_per_batch, resolution=arguments.resolution
+    )
     notes = [note] if note else []
     print(evaluate_checkpoint(answerer, rows, train_rows, output, arguments.bad_rows, notes))
     print(f"Figures and plots are in {output}.")

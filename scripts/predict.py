@@ -17,6 +17,7 @@ from omnina.inference.options import (
     add_checkpoint_options,
     add_input_option,
     add_writing_options,
+    reading_options,
 )
 
 
@@ -41,7 +42,7 @@ def main() -> None:
     """Answer, and say how many rows got which note."""
     arguments = parse_arguments()
     # Seconds to import: not for --help, nor for a mistake on the command line.
-    from omnina.inference.answer import DTYPES, Answerer
+    from omnina.inference.answer import Answerer
     from omnina.inference.generation import Decoding
     from omnina.inference.prediction import PredictionOptions, PredictionPlan, Predictor
     from omnina.inference.queries import QueryFile
@@ -64,10 +65,9 @@ def main() -> None:
     plan = PredictionPlan(QueryFile(arguments.input, arguments.question), arguments.output, options)
     answerer = Answerer(
         arguments.checkpoint,
-        dtype=DTYPES[arguments.dtype],
-        tokens_per_batch=arguments.tokens_per_batch,
         all_labels=arguments.label_probabilities,
         decoding=decoding,
+        **reading_options(arguments),
     )
     tally = Predictor(answerer, plan).run()
     print(f"{arguments.output}: {tally.pop('rows')} rows")

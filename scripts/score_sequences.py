@@ -14,7 +14,12 @@ import argparse
 from pathlib import Path
 
 from omnina.command import run_command
-from omnina.inference.options import add_bad_rows_option, add_checkpoint_options, add_input_option
+from omnina.inference.options import (
+    add_bad_rows_option,
+    add_checkpoint_options,
+    add_input_option,
+    reading_options,
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -35,7 +40,6 @@ def main() -> None:
     """Score, and say how many rows there were."""
     arguments = parse_arguments()
     # Seconds to import: not for --help, nor for a mistake on the command line.
-    from omnina.inference.answer import DTYPES
     from omnina.inference.likelihood_file import LikelihoodPlan
     from omnina.inference.packed import PackedReader
     from omnina.inference.queries import SequenceFile
@@ -47,8 +51,7 @@ def main() -> None:
         skip_bad_rows=arguments.bad_rows == "skip",
         column_prefix=arguments.column_prefix,
     )
-    dtype, tokens = DTYPES[arguments.dtype], arguments.tokens_per_batch
-    reader = PackedReader(arguments.checkpoint, dtype=dtype, tokens_per_batch=tokens)
+    reader = PackedReader(arguments.checkpoint, **reading_options(arguments))
     tally = plan.run(reader)
     print(
         f"{arguments.output}: {tally['rows']} rows, {tally['noted']} of them with a note instead of figures"

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from omnina.command import run_command, whole_number
 from omnina.errors import UserError
 from omnina.files.new_file import check_new_file
-from omnina.inference.options import add_checkpoint_options
+from omnina.inference.options import add_checkpoint_options, reading_options
 
 if TYPE_CHECKING:
     from omnina.inference.variants.answers import AnswerScorer
@@ -106,21 +106,18 @@ def _settings(given: argparse.Namespace, window: int) -> "VariantSettings":
 
 
 def _scorer(given: argparse.Namespace) -> "VariantScorer":
-    from omnina.inference.answer import DTYPES
     from omnina.inference.packed import PackedReader
     from omnina.inference.variants.scoring import VariantScorer
 
-    dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
-    reader = PackedReader(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
+    reader = PackedReader(given.checkpoint, **reading_options(given))
     return VariantScorer(reader, _settings(given, given.window or WINDOW))
 
 
 def _answer_scorer(given: argparse.Namespace, window: int) -> "AnswerScorer":
-    from omnina.inference.answer import DTYPES, Answerer
+    from omnina.inference.answer import Answerer
     from omnina.inference.variants.answers import AnswerScorer
 
-    dtype, tokens = DTYPES[given.dtype], given.tokens_per_batch
-    answerer = Answerer(given.checkpoint, dtype=dtype, tokens_per_batch=tokens)
+    answerer = Answerer(given.checkpoint, **reading_options(given))
     return AnswerScorer(answerer, given.question, _settings(given, window), given.answer)
 
 

@@ -50,6 +50,7 @@ class AnnotationPlan:
         stamp = {
             "checkpoint": str(reader.folder.resolve()),
             "model": reader.digest,
+            "resolution": reader.resolution,
             "dtype": str(reader.dtype),
             "decoding": asdict(annotator.decoding),
             "options": [annotator.each, self.skip_bad_rows],

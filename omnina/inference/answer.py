@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
-from omnina.chunking import Nucleotides
+from omnina.chunking import PIECES, Nucleotides
 from omnina.errors import UserError
 from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 from omnina.inference.generation import Decoding, Generator
@@ -25,6 +25,7 @@ from omnina.inference.questions import Question, Questions, load_questions, near
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
+from omnina.resolution import at_resolution
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 DTYPES = dict(zip(DTYPE_NAMES, (torch.float32, torch.bfloat16), strict=True))
@@ -79,6 +80,7 @@ class Answerer:
         tokens_per_batch: tokens of one forward pass.
         all_labels: give every label's probability. Otherwise labels that together cannot change one by more
             than NEGLIGIBLE may be left out, which is faster where there are many.
+        resolution: ``bases`` reads single bases, ``pieces`` what the checkpoint's own tokenizer joins.
 
     Raises UserError for a folder that holds no whole checkpoint, or another model's tokenizer.
     """
@@ -92,10 +94,12 @@ class Answerer:
         decoding: Decoding | None = None,
         tokens_per_batch: int = TOKENS_PER_BATCH,
         all_labels: bool = True,
+        resolution: str = PIECES,
     ) -> None:
         self.negligible = 0.0 if all_labels else NEGLIGIBLE
         self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
-        self.tokenizer = checkpoint_tokenizer(folder)
+        self.resolution = resolution
+        self.tokenizer = at_resolution(checkpoint_tokenizer(folder), resolution)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.decoding = decoding or Decoding()
         self.model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(self.device).eval()
@@ -107,8 +111,8 @@ class Answerer:
 
     @cached_property
     def digest(self) -> str:
-        """Of the weights and of how questions are answered: the same model gives the same answers."""
-        questions = asdict(Questions(self.questions, self.max_length))
+        """Of the weights, and of how sequences are read and questions answered: what decides answers."""
+        questions = [asdict(Questions(self.questions, self.max_length)), self.resolution]
         return f"{weights_digest(self.folder)} {hashlib.sha256(json.dumps(questions).encode()).hexdigest()}"
 
     @cached_property
@@ -160,17 +164,37 @@ class Answerer:
     def _chosen_of(
         self, queries: list[Query], sets: list[LabelSet], questions: list[Question]
     ) -> list[Answer]:
+        documents, scores = self._read(queries, sets, questions)
+        for place, other in self._of_other_strands(queries, sets, questions).items():
+            scores[place] = _mean_of_strands(scores[place], other)
+        return [
+            _refused(document) if isinstance(document, ValueError) else self._chosen(*row, document, score)
+            for *row, document, score in zip(queries, questions, documents, scores, strict=True)
+        ]
+
+    def _of_other_strands(
+        self, queries: list[Query], sets: list[LabelSet], questions: list[Question]
+    ) -> dict[int, np.ndarray]:
+        """Log-probabilities of labels after the other strand, by place, where a question is strand-free."""
+        places = [place for place, question in enumerate(questions) if question.strand_free]
+        others = [
+            replace(queries[place], nucleotides=queries[place].nucleotides.other_strand) for place in places
+        ]
+        chosen = [[given[place] for place in places] for given in (sets, questions)]
+        _, scores = self._read(others, *chosen)
+        return dict(zip(places, scores, strict=True))
+
+    def _read(
+        self, queries: list[Query], sets: list[LabelSet], questions: list[Question]
+    ) -> tuple[list[Document | ValueError], list[np.ndarray]]:
+        """Each query as a document, and log-probabilities of its labels."""
         rows = [
             Row(query.nucleotides, labels.longest, query.question)
             for query, labels in zip(queries, sets, strict=True)
         ]
         documents = self.encoder.encode(rows)
         temperatures = [question.temperature for question in questions]
-        scores = self._scores(documents, [labels.tree for labels in sets], temperatures)
-        return [
-            _refused(document) if isinstance(document, ValueError) else self._chosen(*row, document, score)
-            for *row, document, score in zip(queries, questions, documents, scores, strict=True)
-        ]
+        return documents, self._scores(documents, [labels.tree for labels in sets], temperatures)
 
     def _chosen(self, query: Query, question: Question, document: Document, scores: np.ndarray) -> Answer:
         probabilities = normalised(scores, question.temperature)
@@ -247,6 +271,17 @@ class Answerer:
     def _encoder(self, max_length: int) -> PromptEncoder:
         backend = self.tokenizer.backend_tokenizer
         return PromptEncoder(backend, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=max_length)
+
+
+def _mean_of_strands(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Logarithms of the mean probabilities over a label set, (labels,); -inf where both left a label out.
+
+    Nothing where either strand does not fit the model.
+    """
+    if not len(one) or not len(other):
+        return one
+    shares = [scores - np.logaddexp.reduce(scores) for scores in (one, other)]
+    return np.logaddexp(*shares) - np.log(2)
 
 
 def _prompt(document: Document) -> np.ndarray:

@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from omnina.chunking import Nucleotides, parse_cell
+from omnina.chunking import PIECES, Nucleotides, parse_cell
 from omnina.errors import UserError
 from omnina.inference import TOKENS_PER_BATCH
 from omnina.inference.annotation import Annotation, Annotator
@@ -57,6 +57,7 @@ class OmniNA:
         device: str | None = None,
         dtype: str = "fp32",
         tokens_per_batch: int = TOKENS_PER_BATCH,
+        resolution: str = PIECES,
     ) -> "OmniNA":
         """The checkpoint of a folder.
 
@@ -65,6 +66,8 @@ class OmniNA:
             device: such as ``cuda:1``; the first GPU if there is one, else the CPU.
             dtype: ``fp32`` or ``bf16``.
             tokens_per_batch: of a forward pass.
+            resolution: ``bases`` reads a token for each base, for checkpoints trained with
+                ``resolution: random``; ``pieces`` as the checkpoint's own tokenizer does.
 
         Raises UserError for a folder that holds no whole checkpoint, or a device that is not there.
         """
@@ -72,6 +75,7 @@ class OmniNA:
             raise UserError(f"dtype '{dtype}' is none of {', '.join(DTYPES)}.")
         where = _device(device) if device else None
         options = {"device": where, "dtype": DTYPES[dtype], "tokens_per_batch": tokens_per_batch}
+        options["resolution"] = resolution
         return cls(Answerer(Path(folder), **options))
 
     def answer(
@@ -234,7 +238,8 @@ class OmniNA:
     @cached_property
     def _reader(self) -> PackedReader:
         answerer = self._answerer
-        return PackedReader(answerer.folder, model=answerer.model, tokens_per_batch=answerer.tokens_per_batch)
+        how = {"tokens_per_batch": answerer.tokens_per_batch, "resolution": answerer.resolution}
+        return PackedReader(answerer.folder, model=answerer.model, **how)
 
 
 def _device(name: str) -> torch.device:

@@ -49,7 +49,7 @@ class EmbeddingJob:
         """Write the embeddings of all rows; negative layers count from the last."""
         embedder = Embedder(reader, layers, self.settings)
         notes = {"checkpoint": str(reader.folder), "weights_sha256": reader.digest}
-        notes |= {"settings": json.dumps(asdict(self.settings))}
+        notes |= {"resolution": reader.resolution, "settings": json.dumps(asdict(self.settings))}
         per_base = self.settings.pooling == "bases"
         bases = self.bases if per_base else None
         layout = Layout(self.ids, embedder.layers, embedder.width, bases, notes)

@@ -69,6 +69,7 @@ class LikelihoodPlan:
         stamp = {
             "checkpoint": str(reader.folder.resolve()),
             "model": reader.digest,
+            "resolution": reader.resolution,
             "dtype": str(reader.dtype),
             "options": [self.annotations, self.skip_bad_rows, self.added],
         }

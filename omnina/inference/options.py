@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from omnina.chunking import BASES, PIECES
 from omnina.command import positive_number, share, whole_number
 from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 
@@ -15,12 +16,34 @@ def add_input_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser, folder: str) -> None:
-    """``--checkpoint`` (this folder if not given), ``--dtype``, ``--tokens_per_batch``."""
+    """``--checkpoint`` (this folder if not given), ``--resolution``, ``--dtype``, ``--tokens_per_batch``."""
     parser.add_argument("--checkpoint", type=Path, default=Path(folder), help=f"the model; {folder} if unset")
+    add_resolution_option(parser)
     parser.add_argument("--dtype", choices=DTYPE_NAMES, default="fp32", help="of weights and computation")
     parser.add_argument(
         "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
     )
+
+
+def add_resolution_option(parser: argparse.ArgumentParser) -> None:
+    """``--resolution``: how finely sequences are read."""
+    parser.add_argument(
+        "--resolution",
+        choices=[PIECES, BASES],
+        default=PIECES,
+        help="bases: a token for each, for checkpoints trained with resolution: random",
+    )
+
+
+def reading_options(given: argparse.Namespace) -> dict:
+    """How a checkpoint reads, for ``PackedReader`` and ``Answerer``."""
+    from omnina.inference.answer import DTYPES  # and with it torch
+
+    return {
+        "dtype": DTYPES[given.dtype],
+        "tokens_per_batch": given.tokens_per_batch,
+        "resolution": given.resolution,
+    }
 
 
 def add_bad_rows_option(parser: argparse.ArgumentParser) -> None:

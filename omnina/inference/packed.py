@@ -14,12 +14,14 @@ import torch
 
 from omnina.attention import common_prefix
 from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
+from omnina.chunking import PIECES
 from omnina.inference import TOKENS_PER_BATCH
 from omnina.inference.questions import load_questions
 from omnina.inference.scoring import by_tokens
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FlatCollator
 from omnina.prompt import PRETRAIN_PROMPT, Document, Prompt, PromptEncoder
+from omnina.resolution import at_resolution
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 
@@ -32,6 +34,7 @@ class PackedReader:
         dtype: of the weights and the computation.
         tokens_per_batch: tokens of one forward pass.
         model: the folder's, if it is loaded already; its device and dtype are those then.
+        resolution: ``bases`` reads single bases, ``pieces`` what the checkpoint's own tokenizer joins.
 
     Attributes:
         layers: of the model; it has ``layers + 1`` states, that of the embedding being 0.
@@ -48,9 +51,11 @@ class PackedReader:
         dtype: torch.dtype = torch.float32,
         tokens_per_batch: int = TOKENS_PER_BATCH,
         model: OmniNAForCausalLM | None = None,
+        resolution: str = PIECES,
     ) -> None:
+        self.resolution = resolution
         self.folder, self.tokens_per_batch = folder, tokens_per_batch
-        self.tokenizer = checkpoint_tokenizer(folder)
+        self.tokenizer = at_resolution(checkpoint_tokenizer(folder), resolution)
         if model is None:
             device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()

@@ -23,10 +23,12 @@ class Question:
         labels: the answers there are, sorted; None: free text.
         temperature: log-probabilities are divided by it, so that probabilities match how often the
             answer is right (``omnina/evaluation/calibration.py``).
+        strand_free: either strand has the same answer, so labels get the mean of both strands' probabilities.
     """
 
     labels: list[str] | None
     temperature: float = 1.0
+    strand_free: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,16 @@ class Questions:
 
 
 def questions_of(
-    answers: Mapping[str, Mapping[str, int] | None], given: Mapping[str, Sequence[str]]
+    answers: Mapping[str, Mapping[str, int] | None],
+    given: Mapping[str, Sequence[str]],
+    strand_free: Collection[str] = (),
 ) -> dict[str, Question]:
     """Each training question with its labels: those given, else its different training answers.
 
     Args:
         answers: how often each answer was given to each question; None for free text.
         given: labels by question, from the run's settings.
+        strand_free: questions with the same answer for either strand.
 
     Raises UserError for a question that no row asks, or a training answer that is not among the labels.
     """
@@ -67,7 +72,9 @@ def questions_of(
             raise UserError(
                 f"label_sets of '{question}' leave out '{missing[0]}', which training rows answer; add it."
             )
-        found[question] = Question(None if labels is None else sorted(labels))
+        found[question] = Question(
+            None if labels is None else sorted(labels), strand_free=question in strand_free
+        )
         for one, other in _labels_alike(labels or ()):
             print(
                 f"warning: {question!r} has the answers {one!r} and {other!r}, which differ in case or white "
@@ -135,6 +142,8 @@ def _checked(question: Question) -> Question:
         raise ValueError("labels are missing or stand there twice")
     if isinstance(question.temperature, bool) or not 0 < question.temperature < math.inf:
         raise ValueError(f"the temperature {question.temperature!r} is no number above 0")
+    if not isinstance(question.strand_free, bool):
+        raise TypeError(f"strand_free is {question.strand_free!r}, neither true nor false")
     return question
 
 

@@ -4,7 +4,7 @@ Knows no torch: a worker process starts with the tokenizer alone.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 
 from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
+from omnina.resolution_draws import ResolutionDraws
 from omnina.segmentation import TokenSplitter
 from omnina.tables.part import WHOLE, TablePart
 from omnina.tables.table import read_rows
@@ -34,6 +35,7 @@ class DataSettings:
         both_strands: rows with these questions become two documents, one of each strand.
         segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
         split_share: of the sequence's tokens in those others.
+        random_resolution: every document, the first too, is at a resolution drawn for it instead.
     """
 
     max_length: int
@@ -44,6 +46,7 @@ class DataSettings:
     both_strands: tuple[str, ...] = ()
     segmentations: int = 1
     split_share: float = 0.1
+    random_resolution: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -96,6 +99,7 @@ class RowEncoder:
             text_encoder=fastest_encoder,
         )
         self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length)
+        self.draws = ResolutionDraws(tokenizer, settings.max_length)
 
     def outcomes(self, records: list[TableRow]) -> list[Outcome]:
         """One outcome per record, in order; all windows are tokenised in one call."""
@@ -131,9 +135,15 @@ class RowEncoder:
         errors = [entry for entry in encoded if isinstance(entry, ValueError)]
         if errors:
             return Outcome(rejected=str(errors[0]))
-        variants = range(1, self.settings.segmentations)
-        others = [self.splitter.split(document, variant) for variant in variants for document in encoded]
-        return Outcome((*encoded, *others), outcome.filtered, outcome.rejected, outcome.uracils)
+        return replace(outcome, documents=tuple(self._segmented(encoded)))
+
+    def _segmented(self, encoded: list[Document]) -> list[Document]:
+        """Each document in all its segmentations."""
+        numbers = range(self.settings.segmentations)
+        if self.settings.random_resolution:
+            return [self.draws.draw(document, number) for number in numbers for document in encoded]
+        others = [self.splitter.split(document, number) for number in numbers[1:] for document in encoded]
+        return [*encoded, *others]
 
 
 def read_records(path: Path, columns: list[str], part: TablePart = WHOLE) -> Iterator[TableRow]:

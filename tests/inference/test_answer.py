@@ -208,3 +208,28 @@ def test_equal_queries_of_one_call_are_sampled_apart_unless_they_name_their_draw
     assert texts == [answer.text for answer in answerer.answer([query] * 4)]
     same = [answer.text for answer in answerer.answer([replace(query, draw=2)] * 2)]
     assert same == [texts[2]] * 2
+
+
+def test_a_strand_free_question_has_the_mean_of_both_strands(answerer):
+    free = Answerer(answerer.folder)
+    free.questions[COLOUR] = replace(free.questions[COLOUR], strand_free=True)
+    others = [replace(query, nucleotides=query.nucleotides.other_strand) for query in queries()]
+    for both, one, other in zip(
+        free.answer(queries()), answerer.answer(queries()), answerer.answer(others), strict=True
+    ):
+        shares = [
+            np.exp(a.log_probabilities - np.logaddexp.reduce(a.log_probabilities)) for a in (one, other)
+        ]
+        np.testing.assert_allclose(np.exp(both.log_probabilities), np.mean(shares, axis=0), atol=1e-6)
+    swapped = [answer.labels for answer in free.answer(others)]
+    assert swapped == [pytest.approx(answer.labels, abs=1e-6) for answer in free.answer(queries())]
+
+
+def test_a_strand_that_does_not_fit_is_refused_alike(answerer):
+    free = Answerer(answerer.folder)
+    free.questions[COLOUR] = replace(free.questions[COLOUR], strand_free=True)
+    long = f"{COLOUR} " * 400
+    free.questions[long] = free.questions[COLOUR]
+    free.label_sets[long] = free.label_sets[COLOUR]
+    [answer] = free.answer([Query(parse_cell("ACGT"), long)])
+    assert answer.refused

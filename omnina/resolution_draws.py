@@ -1,0 +1,103 @@
+"""Documents at a resolution drawn for each, from whole pieces to single bases, so that one model learns all.
+
+A share p is drawn for a document: 0 for a third of them, 1 for another, anything between for the last; each
+token that is nothing but bases is then replaced by its bases' tokens with probability p. Draws depend on the
+document's own tokens and the number of the draw alone, so they are the same on every machine.
+"""
+
+import random
+import zlib
+from dataclasses import replace
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from omnina.chunking import IUPAC
+from omnina.prompt import Document
+
+SPACE = "\u2581"  # SentencePiece's
+THIRD = 1 / 3
+
+
+class ResolutionDraws:
+    """Draws a document's resolution.
+
+    Args:
+        tokenizer: whose tokens they are.
+        max_length: of a document, in tokens. Where its sequence has become too long, a window of it at a
+            random place stays, and what was cut off is counted in ``trimmed_bases``.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
+        self.max_length = max_length
+        vocabulary = tokenizer.get_vocab()
+        self.bases = {
+            token: [vocabulary[base] for base in piece]
+            for piece, token in vocabulary.items()
+            if piece and not set(piece) - set(IUPAC) and all(base in vocabulary for base in piece)
+        }
+        self.space = vocabulary.get(SPACE)
+        self.after_space = {  # a lone base joins the space before it, as the tokenizer of single bases has it
+            vocabulary[base]: vocabulary[SPACE + base] for base in IUPAC if SPACE + base in vocabulary
+        }
+
+    def draw(self, document: Document, number: int) -> Document:
+        """The same document at another resolution."""
+        content = np.array(document.input_ids, dtype=np.int64).tobytes()
+        generator = random.Random(zlib.crc32(content, number))
+        share = _share(generator)
+        parts = [
+            self._finer(document.input_ids[slice(*span)], share, generator)
+            for span in document.sequence_spans
+        ]
+        return self._assembled(document, self._fitting(document, parts, generator))
+
+    def _finer(self, ids: list[int], share: float, generator: random.Random) -> list[int]:
+        finer: list[int] = []
+        for token in ids:
+            split = token in self.bases and generator.random() < share
+            finer += self.bases[token] if split else [token]
+        return finer
+
+    def _fitting(
+        self, document: Document, parts: list[list[int]], generator: random.Random
+    ) -> list[list[int]]:
+        """The longest part cut to a window, if all are too long together."""
+        others = len(document.input_ids) - sum(stop - start for start, stop in document.sequence_spans)
+        while (excess := others + sum(map(len, parts)) - self.max_length) > 0:
+            longest = max(range(len(parts)), key=lambda place: len(parts[place]))
+            kept = max(len(parts[longest]) - excess, 1)
+            start = generator.randrange(len(parts[longest]) - kept + 1)
+            parts[longest] = parts[longest][start : start + kept]
+        return parts
+
+    def _assembled(self, document: Document, parts: list[list[int]]) -> Document:
+        ids: list[int] = []
+        spans, done = [], 0
+        for (start, stop), part in zip(document.sequence_spans, parts, strict=True):
+            ids += document.input_ids[done:start]
+            if ids[-1] == self.space and part[0] in self.after_space:
+                ids.pop()
+                part = [self.after_space[part[0]], *part[1:]]
+            spans.append((len(ids), len(ids) + len(part)))
+            ids += part
+            done = stop
+        ids += document.input_ids[done:]
+        bases = sum(
+            len(self.bases.get(token, (token,))) for start, stop in spans for token in ids[start:stop]
+        )
+        return replace(
+            document,
+            input_ids=ids,
+            answer_start=document.answer_start + len(ids) - len(document.input_ids),
+            sequence_spans=spans,
+            bases=bases,
+            trimmed_bases=document.trimmed_bases + document.bases - bases,
+        )
+
+
+def _share(generator: random.Random) -> float:
+    kind = generator.random()
+    if kind < THIRD:
+        return 0.0
+    return 1.0 if kind < 2 * THIRD else generator.random()

@@ -1,0 +1,42 @@
+"""Which tasks a suite's name stands for."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from omnina.errors import UserError
+from omnina.suites.folders import read_tasks
+from omnina.suites.planted import planted_tasks
+from omnina.suites.promoters import promoter_task
+from omnina.suites.published import SuiteNotes, read_notes
+from omnina.suites.task import Task
+
+PLANTED, PROMOTERS = "planted", "promoters"
+
+
+def chosen_tasks(
+    suite: str, wanted: Sequence[str] | None, notes: Path | None, genome: Path
+) -> tuple[Iterable[Task], SuiteNotes]:
+    """Tasks, and what is known of them.
+
+    Args:
+        suite: ``planted``, ``promoters``, or a folder.
+        wanted: names of tasks; None: all.
+        notes: a YAML file for a folder.
+        genome: of the promoters.
+
+    Raises UserError for names that are none of the suite's tasks, and for files that cannot be read.
+    """
+    if suite == PLANTED:
+        return _named(planted_tasks(), wanted), SuiteNotes(metric="accuracy")
+    if suite == PROMOTERS:
+        return _named([promoter_task(genome)], wanted), SuiteNotes()
+    of_suite = read_notes(notes) if notes else SuiteNotes()
+    return read_tasks(Path(suite), of_suite, wanted), of_suite
+
+
+def _named(tasks: Sequence[Task], wanted: Sequence[str] | None) -> list[Task]:
+    known = {task.name: task for task in tasks}
+    for name in wanted or ():
+        if name not in known:
+            raise UserError(f"--tasks: no task '{name}'; there are: {', '.join(known)}.")
+    return [known[name] for name in wanted or known]

@@ -1,0 +1,68 @@
+"""What is known of a suite beside its files: questions, the labels' words, and others' published scores.
+
+metric: mcc                              the suite's own: a key of metrics.json
+source: where the published scores stand
+tasks:
+  prom/prom_300_all:
+    question: Is this a promoter?        "Which class ..." if not given
+    labels: {"0": "no", "1": "yes"}      words for the files' labels; as they stand if not given
+    published: {DNABERT-2: 0.8677}
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from omnina.errors import UserError
+from omnina.files.yaml_file import read_yaml
+from omnina.suites.task import Example
+
+QUESTION = "Which class does this sequence belong to?"
+METRIC = "mcc"
+
+
+@dataclass(frozen=True)
+class TaskNotes:
+    """Of one task; see above."""
+
+    question: str = QUESTION
+    labels: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+
+    def worded(self, row: Example) -> Example:
+        """The row with its label in words; UserError for a label that has none where others have."""
+        if not self.labels:
+            return row
+        if row.label not in self.labels:
+            raise UserError(f"label '{row.label}' has no word; there are: {', '.join(self.labels)}.")
+        return replace(row, label=self.labels[row.label])
+
+
+@dataclass(frozen=True)
+class SuiteNotes:
+    """Of a suite; see above."""
+
+    metric: str = METRIC
+    source: str = ""
+    tasks: Mapping[str, TaskNotes] = field(default_factory=dict)
+
+    def of(self, task: str) -> TaskNotes:
+        """Those of a task; none if it is not named."""
+        return self.tasks.get(task, TaskNotes())
+
+
+def read_notes(path: Path) -> SuiteNotes:
+    """Notes from a YAML file; UserError for a key that is none of those above."""
+    values = read_yaml(path)
+    _check_keys(values, {"metric", "source", "tasks"}, path)
+    tasks = {}
+    for name, given in values.pop("tasks", {}).items():
+        _check_keys(given, {"question", "labels", "published"}, f"{path}: {name}")
+        tasks[name] = TaskNotes(**given)
+    return SuiteNotes(tasks=tasks, **values)
+
+
+def _check_keys(given: Mapping, known: set[str], where: Path | str) -> None:
+    for key in given:
+        if key not in known:
+            raise UserError(f"{where}: '{key}' is none of {', '.join(sorted(known))}.")

@@ -1,0 +1,71 @@
+"""Fine-tunes and evaluates one task: with one configuration, from one seed.
+
+    FOLDER/TASK/{train,validation,test}.csv
+    FOLDER/TASK/CONFIG/seed_1/          the run, as fine-tuning writes it; its last weights are what is tested
+    FOLDER/TASK/CONFIG/seed_1/test/     the figures on the test rows, beside baselines
+
+A run that was finished is not made again, one that was stopped goes on.
+"""
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnina.errors import UserError
+from omnina.evaluation.asked_rows import read_asked_rows
+from omnina.evaluation.files import LAST_FILE, METRICS_FILE
+from omnina.evaluation.run import evaluate_checkpoint
+from omnina.files.json_file import read_object
+from omnina.inference.answer import Answerer
+from omnina.suites.task import TEST, TRAIN, VALIDATION
+
+FINETUNE = Path(__file__).parents[2] / "finetune.sh"
+FOLDER = "test"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fine-tuning.
+
+    Attributes:
+        tables: of the task, by split.
+        config: a YAML file of ``bash finetune.sh``.
+        seed: of weights and order.
+        folder: where everything goes.
+        overrides: of the YAML's keys, as on the command line.
+    """
+
+    tables: Mapping[str, Path]
+    config: Path
+    seed: int
+    folder: Path
+    overrides: Sequence[str] = ()
+
+    def results(self) -> dict[str, dict]:
+        """Metrics on the test rows by system: made now, or read where they are there.
+
+        Raises UserError if fine-tuning fails; its own message stands above.
+        """
+        test = self.folder / FOLDER
+        if not (test / LAST_FILE).is_file():
+            self._finetune()
+            self._test(test)
+        [of_question] = read_object(test / METRICS_FILE)["results"].values()
+        return of_question
+
+    def _finetune(self) -> None:
+        settings = {
+            "train_files": self.tables[TRAIN],
+            "validation_files": self.tables[VALIDATION],
+            "output_dir": self.folder,
+            "seed": self.seed,
+        }
+        flags = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
+        done = subprocess.run(["bash", FINETUNE, self.config, *flags, *self.overrides], check=False)
+        if done.returncode:
+            raise UserError(f"{self.folder}: fine-tuning ended with status {done.returncode}; see above.")
+
+    def _test(self, output: Path) -> None:
+        rows, train = (read_asked_rows([str(self.tables[split])], "stop") for split in (TEST, TRAIN))
+        evaluate_checkpoint(Answerer(self.folder), rows, train, output, "stop")

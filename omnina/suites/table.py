@@ -1,0 +1,97 @@
+"""A suite's figures: means over seeds with intervals, beside baselines, optimum and papers' scores."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import t as student
+
+from omnina.evaluation.evaluate import MODEL
+
+CONFIDENCE = 0.95
+
+
+@dataclass
+class TaskFigures:
+    """Of one task.
+
+    Attributes:
+        of_configs: the metric of each configuration's seeds.
+        others: of baselines, trained on the same rows.
+        optimum: the same metric of whoever knows how the rows were made.
+        published: of other models, from their papers.
+    """
+
+    of_configs: dict[str, list[float]] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
+    optimum: float | None = None
+    published: Mapping[str, float] = field(default_factory=dict)
+
+    def add(self, config: str, results: Mapping[str, Mapping], metric: str) -> None:
+        """Note a run's results on the test rows."""
+        self.of_configs.setdefault(config, []).append(results[MODEL][metric])
+        self.others.update({name: of[metric] for name, of in results.items() if name != MODEL})
+
+
+def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean over seeds, and half the width of its 95 % interval (Student's t); None for one seed."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, None
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    return mean, float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
+
+
+def markdown(figures: Mapping[str, TaskFigures], metric: str) -> str:
+    """One row a task; the mean of each column over its tasks last, where there are several."""
+    configs = _names(of.of_configs for of in figures.values())
+    others = _names(of.others for of in figures.values())
+    published = _names(of.published for of in figures.values())
+    has_optimum = any(of.optimum is not None for of in figures.values())
+    header = [f"{metric}, test rows", *configs, *others, *published, *(["optimum"] * has_optimum)]
+    lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
+    for name, of in figures.items():
+        cells = [_with_margin(of.of_configs.get(config)) for config in configs]
+        cells += [_plain(of.others.get(other)) for other in others]
+        cells += [_plain(of.published.get(other)) for other in published]
+        cells += [_plain(of.optimum)] * has_optimum
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if len(figures) > 1:
+        lines.append(_means(figures, configs, others, published, has_optimum))
+    return "\n".join(lines) + "\n"
+
+
+def _means(
+    figures: Mapping[str, TaskFigures],
+    configs: Sequence[str],
+    others: Sequence[str],
+    published: Sequence[str],
+    has_optimum: bool,
+) -> str:
+    """Of columns that have a figure of every task."""
+    of_tasks = list(figures.values())
+    columns = [[_mean_of(of.of_configs.get(name)) for of in of_tasks] for name in configs]
+    columns += [[of.others.get(name) for of in of_tasks] for name in others]
+    columns += [[of.published.get(name) for of in of_tasks] for name in published]
+    columns += [[of.optimum for of in of_tasks]] * has_optimum
+    cells = [_plain(None if None in column else float(np.mean(column))) for column in columns]
+    return "| mean | " + " | ".join(cells) + " |"
+
+
+def _names(of_tasks) -> list[str]:
+    return list(dict.fromkeys(name for names in of_tasks for name in names))
+
+
+def _mean_of(values: Sequence[float] | None) -> float | None:
+    return None if values is None else float(np.mean(values))
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _with_margin(values: Sequence[float] | None) -> str:
+    if values is None:
+        return "-"
+    mean, margin = mean_and_margin(values)
+    return f"{mean:.3f}" if margin is None else f"{mean:.3f} ± {margin:.3f}"

@@ -1,0 +1,59 @@
+"""Fine-tune and evaluate every task of a suite over seeds; one table beside baselines and published scores.
+
+    python scripts/run_suite.py planted --output output/suites/planted
+    python scripts/run_suite.py promoters --config a.yaml b.yaml --output output/suites/promoters
+    python scripts/run_suite.py GUE --notes configs/suites/gue.yaml --tasks prom/prom_300_all
+
+A suite is ``planted`` (tasks whose best possible answer is known), ``promoters`` (of a genome's record), or a
+folder of tasks: GUE, the Nucleotide Transformer's and Genomic Benchmarks as they are published, tables with
+the columns sequence and label, FASTA files of classes (see omnina/suites/folders.py). Options behind -- go to
+fine-tuning: ``-- --num_train_epochs 5``. A run that was stopped goes on, one that was finished is kept.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from omnina.command import run_command, whole_number
+
+GENOME = Path("data/records/leptospira_kirschneri_H1.gbk.gz")
+
+
+def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
+    """The command line, and what stands behind --."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("suite", help="planted, promoters, or a folder of tasks")
+    parser.add_argument(
+        "--config", nargs="+", type=Path, default=[Path("configs/finetune/short_sequences.yaml")],
+        help="fine-tuning's YAML files, a column each",
+    )  # fmt: skip
+    parser.add_argument("--tasks", nargs="+", help="names of tasks; all")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--notes", type=Path, help="YAML with questions, labels, published scores")
+    parser.add_argument("--train_rows", type=whole_number(1), help="of each task at most; all")
+    parser.add_argument("--genome", type=Path, default=GENOME, help="GenBank record for promoters")
+    parser.add_argument("--output", type=Path, default=Path("output/suite"), help="folder for all")
+    own, behind = sys.argv[1:], []
+    if "--" in own:
+        place = own.index("--")
+        own, behind = own[:place], own[place + 1 :]
+    return parser.parse_args(own), behind
+
+
+def main() -> None:
+    """Run the suite and print the table."""
+    arguments, overrides = parse_arguments()
+    from omnina.suites.choosing import chosen_tasks  # seconds to import: not for --help
+    from omnina.suites.suite import TABLE_FILE, Suite
+
+    tasks, notes = chosen_tasks(arguments.suite, arguments.tasks, arguments.notes, arguments.genome)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    suite = Suite(arguments.config, arguments.seeds, notes, arguments.output, arguments.train_rows, overrides)
+    print(suite.run(tasks))
+    print(f"The table is {arguments.output / TABLE_FILE}.")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,153 @@
+"""Benchmarks as they lie on disk."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from omnina.errors import UserError
+from omnina.suites.folders import read_tasks
+from omnina.suites.published import SuiteNotes, TaskNotes, read_notes
+from omnina.suites.task import Example, with_validation
+
+NO_NOTES = SuiteNotes()
+
+
+def written(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def rows_of(split: str, count: int = 40) -> list[Example]:
+    return [Example(f"ACGT{'CA' * number}{split.upper()[0]}", str(number % 2)) for number in range(count)]
+
+
+def as_table(rows: list[Example]) -> str:
+    return "sequence,label\n" + "".join(f"{row.sequence},{row.label}\n" for row in rows)
+
+
+def gue(folder: Path) -> None:
+    for split in ("train", "dev", "test"):
+        written(folder / "prom" / "prom_300_all" / f"{split}.csv", as_table(rows_of(split)))
+
+
+def test_gue_keeps_its_own_splits(tmp_path):
+    gue(tmp_path)
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert task.name == "prom/prom_300_all"
+    assert [len(task.train), len(task.validation), len(task.test)] == [40, 40, 40]
+    assert {row.sequence[-1] for row in task.validation} == {"D"}
+    assert {row.sequence[-1] for row in task.test} == {"T"}
+
+
+def test_labels_become_words(tmp_path):
+    gue(tmp_path)
+    notes = SuiteNotes(tasks={"prom/prom_300_all": TaskNotes("Is it?", {"0": "no", "1": "yes"})})
+    [task] = read_tasks(tmp_path, notes)
+    assert task.question == "Is it?"
+    assert {row.label for row in (*task.train, *task.test)} == {"no", "yes"}
+
+
+def test_a_label_without_a_word_is_named(tmp_path):
+    gue(tmp_path)
+    notes = SuiteNotes(tasks={"prom/prom_300_all": TaskNotes("Is it?", {"0": "no"})})
+    with pytest.raises(UserError, match="label '1' has no word"):
+        list(read_tasks(tmp_path, notes))
+
+
+def test_nucleotide_transformer_holds_labels_in_headers(tmp_path):
+    for split in ("train", "test"):
+        text = "".join(
+            f">chr1_{place}|{row.label}\n{row.sequence}\n" for place, row in enumerate(rows_of(split))
+        )
+        written(tmp_path / "enhancers" / f"{split}.fna", text)
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert len(task.train) + len(task.validation) == 40
+    assert task.validation
+    assert [row.label for row in task.test] == [row.label for row in rows_of("test")]
+
+
+def test_a_header_without_a_label_is_named(tmp_path):
+    for split in ("train", "test"):
+        written(tmp_path / "enhancers" / f"{split}.fna", ">chr1_1\nACGT\n")
+    with pytest.raises(UserError, match=r"'chr1_1' has no label; write it as >NAME\|LABEL"):
+        list(read_tasks(tmp_path, NO_NOTES))
+
+
+def test_genomic_benchmarks_hold_a_sequence_in_each_file(tmp_path):
+    for split in ("train", "test"):
+        for place, row in enumerate(rows_of(split)):
+            name = ("negative", "positive")[int(row.label)]
+            written(tmp_path / "human_or_worm" / split / name / f"{place}.txt", row.sequence + "\n")
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert len(task.test) == 40
+    assert {(len(row.sequence) // 2 - 2) % 2 == (row.label == "positive") for row in task.test} == {True}
+
+
+def test_classes_without_splits_are_split_by_sequence(tmp_path):
+    rows = rows_of("x", 200)
+    for label in "01":
+        text = "".join(f">same\n{row.sequence}\n" for row in rows if row.label == label)
+        path = tmp_path / "mine" / f"class{label}.fa.gz"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode()))
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    parts = [{row.sequence for row in rows} for rows in (task.train, task.validation, task.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 200
+    assert all(parts)
+    assert {row.label for row in task.train} == {"class0", "class1"}
+    [again] = read_tasks(tmp_path, NO_NOTES)
+    assert again == task
+
+
+def test_a_folder_without_tasks_and_unknown_names_are_told(tmp_path):
+    with pytest.raises(UserError, match="no task in it"):
+        list(read_tasks(tmp_path, NO_NOTES))
+    with pytest.raises(UserError, match="no such folder"):
+        list(read_tasks(tmp_path / "nowhere", NO_NOTES))
+    gue(tmp_path)
+    with pytest.raises(UserError, match=r"no task 'prom/x'; there are: prom/prom_300_all"):
+        list(read_tasks(tmp_path, NO_NOTES, ["prom/x"]))
+
+
+def test_two_forms_of_one_split_are_told(tmp_path):
+    gue(tmp_path)
+    written(tmp_path / "prom" / "prom_300_all" / "test.tsv", "sequence\tlabel\nACGT\t0\n")
+    with pytest.raises(UserError, match="two forms of the split 'test'"):
+        list(read_tasks(tmp_path, NO_NOTES))
+
+
+def test_one_label_is_no_task():
+    rows = [Example("ACGT" + "A" * place, "yes") for place in range(50)]
+    with pytest.raises(UserError, match="all training rows have the label 'yes'"):
+        with_validation("mine", "?", rows, rows[:1])
+
+
+def test_copies_of_a_sequence_are_held_out_together():
+    rows = [row for row in rows_of("x", 100) for _ in range(3)]
+    task = with_validation("mine", "?", rows, rows[:1])
+    assert not {row.sequence for row in task.train} & {row.sequence for row in task.validation}
+
+
+@pytest.mark.parametrize("path", sorted(Path("configs/suites").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_notes_can_be_read(path):
+    notes = read_notes(path)
+    assert notes.tasks
+    assert notes.source
+
+
+def test_gue_figures_have_the_means_of_their_groups():
+    """Those that the paper and its successors print: yeast, mouse, human, promoters, core promoters."""
+    notes = read_notes(Path("configs/suites/gue.yaml"))
+    groups = {"EMP/": (55.98, 58.06), "mouse/": (67.99, 67.01), "tf/": (70.10, 63.32)}
+    groups |= {"prom/prom_300": (84.21, 88.14), "prom/prom_core": (70.52, 71.62)}
+    for start, means in groups.items():
+        of_group = [of.published for name, of in notes.tasks.items() if name.startswith(start)]
+        for model, mean in zip(("DNABERT-2", "NT-2.5B"), means, strict=True):
+            assert 100 * sum(of[model] for of in of_group) / len(of_group) == pytest.approx(mean, abs=0.015)
+
+
+def test_an_unknown_key_of_notes_is_named(tmp_path):
+    written(tmp_path / "x.yaml", "metric: mcc\ntasks:\n  a:\n    publishd: {}\n")
+    with pytest.raises(UserError, match="'publishd' is none of"):
+        read_notes(tmp_path / "x.yaml")

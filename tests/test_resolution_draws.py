@@ -1,0 +1,98 @@
+"""Documents at a resolution of their own."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from answering import RICH, make_world, settings
+
+from omnina import finetune
+from omnina.chunking import BASES, PIECES, RANDOM, parse_cell
+from omnina.inference.answer import Answerer, Query
+from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
+from omnina.resolution import at_resolution
+from omnina.resolution_draws import ResolutionDraws
+from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
+
+TOKENIZER = load_tokenizer(Path(__file__).parents[1] / "data" / "tokenizer")
+DNA = "".join(random.Random(7).choices("ACGT", k=300))
+CELLS = [DNA, "gRNA:ACGTNNACGTACGT targetRNA:GGGTTTACCCAGA", "A"]
+
+
+def document(cell: str, tokenizer=TOKENIZER, max_length: int = 512) -> Document:
+    encoder = PromptEncoder(
+        tokenizer.backend_tokenizer, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=max_length
+    )
+    (found,) = encoder.encode([Row(parse_cell(cell), "Yes", "is this a gene?")])
+    return found
+
+
+def bases_in(found: Document, span: tuple[int, int]) -> str:
+    return TOKENIZER.decode(found.input_ids[slice(*span)]).strip()
+
+
+def draws(cell: str, count: int = 60, max_length: int = 512) -> list[Document]:
+    drawing = ResolutionDraws(TOKENIZER.backend_tokenizer, max_length)
+    return [drawing.draw(document(cell), number) for number in range(count)]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_text_stays_the_same_and_spans_hold_the_bases(cell):
+    plain = document(cell)
+    for drawn in draws(cell):
+        assert TOKENIZER.decode(drawn.input_ids) == TOKENIZER.decode(plain.input_ids)
+        assert drawn.input_ids[drawn.answer_start :] == plain.input_ids[plain.answer_start :]
+        held = [bases_in(drawn, span) for span in drawn.sequence_spans]
+        assert held == [bases for _, bases in parse_cell(cell).parts]
+        assert (drawn.bases, drawn.trimmed_bases) == (plain.bases, 0)
+
+
+def test_the_finest_has_the_ids_of_single_bases_and_the_coarsest_those_of_pieces():
+    found = draws(DNA)
+    lengths = [len(drawn.input_ids) for drawn in found]
+    finest, coarsest = found[int(np.argmax(lengths))], found[int(np.argmin(lengths))]
+    assert finest == document(DNA, at_resolution(TOKENIZER, BASES))
+    assert coarsest == document(DNA)
+
+
+def test_a_third_is_whole_a_third_is_single_and_the_rest_between():
+    plain = len(document(DNA).input_ids)
+    lengths = np.array([len(drawn.input_ids) for drawn in draws(DNA, 600)])
+    assert np.mean(lengths == plain) == pytest.approx(1 / 3, abs=0.07)
+    assert np.mean(lengths == lengths.max()) == pytest.approx(1 / 3, abs=0.07)
+    assert len(set(lengths.tolist())) > 50
+
+
+def test_the_same_draw_is_the_same_and_another_another():
+    assert draws(DNA) == draws(DNA)
+    assert len({tuple(drawn.input_ids) for drawn in draws(DNA)}) > 15
+
+
+def test_what_no_longer_fits_is_cut_to_a_window_anywhere_and_counted():
+    plain = document(DNA)
+    longest = len(plain.input_ids) + 40
+    found = draws(DNA, 60, longest)
+    cut = [drawn for drawn in found if drawn.trimmed_bases]
+    assert cut and all(len(drawn.input_ids) <= longest for drawn in found)
+    places = set()
+    for drawn in cut:
+        (span,) = drawn.sequence_spans
+        kept = bases_in(drawn, span)
+        assert len(kept) == drawn.bases and drawn.bases + drawn.trimmed_bases == len(DNA)
+        places.add(DNA.index(kept))
+    assert len(places) > 5
+
+
+def test_a_run_on_drawn_resolutions_answers_at_both(tmp_path):
+    make_world(tmp_path)
+    output = tmp_path / "out"
+    finetune.main(settings(tmp_path, output, resolution=RANDOM))
+    cell = "ACGTGCCA" * 5
+    lengths = {}
+    for resolution in (PIECES, BASES):
+        answerer = Answerer(output, resolution=resolution)
+        lengths[resolution] = len(answerer.tokenizer.encode(cell, add_special_tokens=False))
+        [answer] = answerer.answer([Query(parse_cell(cell), RICH)])
+        assert sum(answer.labels.values()) == pytest.approx(1)
+    assert lengths[BASES] == len(cell) > lengths[PIECES]
