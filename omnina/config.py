@@ -138,7 +138,7 @@ class RunSettings:
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments leave out what a setting here needs."""
         if self.muon and not training.optim.startswith("adamw_torch"):
-            raise UserError(f"muon: true works beside AdamW; leave optim ({training.optim}) out.")
+            raise UserError(f"muon: true works beside AdamW; leave optim ({training.optim.value}) out.")
 
     def training_settings(self) -> DataSettings:
         """How the training tables are read, where that differs from validation."""

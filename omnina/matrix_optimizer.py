@@ -1,8 +1,8 @@
 """Muon for the matrices of the layers, AdamW for all else: embeddings, output head, norms.
 
-Muon steps along the nearest orthogonal matrix to the momentum (Jordan, 2024, kellerjordan.github.io/posts/muon;
-torch.optim.Muon). Its steps are scaled to the size of AdamW's (Liu et al., 2025, arXiv:2502.16982), so that one
-learning rate, its schedule and the weight decay hold for both.
+Muon steps along the orthogonal matrix nearest to the momentum (Jordan, 2024,
+kellerjordan.github.io/posts/muon; torch.optim.Muon). Steps are scaled to the size of AdamW's (Liu et al., 2025,
+arXiv:2502.16982), so that one learning rate, its schedule and the weight decay hold for both.
 """
 
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class MatrixOptimizer(Optimizer):
         tables = [parameter for parameter in others if parameter.ndim >= 2]
         decayed = [{"params": tables}, {"params": vectors, "weight_decay": 0.0}]
         muon = Muon(matrices, lr, weight_decay, **scaled)
-        adamw = AdamW(decayed, lr, betas, eps, weight_decay)
+        adamw = AdamW(decayed, lr, betas, eps, weight_decay, fused=True)
         self.parts = {"muon": muon, "adamw": adamw}
         groups = [group | {KIND: kind} for kind, part in self.parts.items() for group in part.param_groups]
         super().__init__(groups, {})

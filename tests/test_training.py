@@ -122,19 +122,39 @@ def test_the_record_holds_what_was_measured(finished):
     assert 1.9 < record["markov_bits_per_base"]["a"]["best"] < 2.2  # random bases hold two bits
 
 
-def test_killed_after_a_checkpoint_and_run_again_gives_the_same_bits(tables, finished, tmp_path):
-    folder = tmp_path / "resumed"
-    arguments = settings(tables, folder)
-    pretrain.main(arguments)
+def cut_back(folder: Path) -> None:
+    """As if the run had been killed between its two checkpoints."""
     for path in (folder / "checkpoint-8", folder / "runs"):
         shutil.rmtree(path)
     (folder / "run.json").unlink()
     (folder / "model.safetensors").unlink()
     (folder / "checkpoint-6").mkdir()  # begun and not whole: no trainer_state.json
+
+
+def test_killed_after_a_checkpoint_and_run_again_gives_the_same_bits(tables, finished, tmp_path):
+    folder = tmp_path / "resumed"
+    arguments = settings(tables, folder)
+    pretrain.main(arguments)
+    cut_back(folder)
     pretrain.main(arguments)
     resumed, whole = weights(folder), weights(finished)
     assert all(torch.equal(resumed[name], whole[name]) for name in whole)
     assert losses(folder) == losses(finished)
+
+
+def test_muon_trains_otherwise_and_goes_on_with_the_same_bits(tables, finished, tmp_path):
+    folder = tmp_path / "muon"
+    arguments = settings(tables, folder, muon=True)
+    pretrain.main(arguments)
+    whole, at_end = weights(folder), losses(folder)
+    cut_back(folder)
+    pretrain.main(arguments)
+    resumed, others = weights(folder), weights(finished)
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    assert losses(folder) == at_end
+    assert at_end[0] == losses(finished)[0] and at_end[-1] < at_end[0]
+    name = "model.layers.0.mlp.up_proj.weight"
+    assert not torch.equal(whole[name], others[name])
 
 
 def test_a_finished_run_says_so_and_stops(finished, tables, capsys):

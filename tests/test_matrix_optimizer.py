@@ -1,0 +1,84 @@
+"""Muon for matrices beside AdamW: each parameter steps as its own optimizer alone would step it."""
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import AdamW, Muon
+from transformers import TrainingArguments
+
+from omnina.config import PretrainSettings, parse_run
+from omnina.errors import UserError
+from omnina.matrix_optimizer import matrix_optimizer
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Embedding(7, 4)
+        self.model = nn.Module()
+        self.model.layers = nn.ModuleList([nn.Linear(4, 4), nn.LayerNorm(4)])
+
+    def forward(self, ids):
+        linear, norm = self.model.layers
+        return norm(linear(self.embed(ids)))
+
+
+def arguments() -> TrainingArguments:
+    return TrainingArguments("unused", learning_rate=0.1, weight_decay=0.01, use_cpu=True, report_to="none")
+
+
+def trained(model: Small, optimizers, steps: int = 3) -> Small:
+    for step in range(steps):
+        model(torch.arange(7)).square().mul(torch.arange(4) + step).sum().backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+    return model
+
+
+def apart(model: Small) -> list[torch.optim.Optimizer]:
+    linear, norm = model.model.layers
+    vectors = [linear.bias, *norm.parameters()]
+    decayed = [{"params": [model.embed.weight]}, {"params": vectors, "weight_decay": 0.0}]
+    return [
+        Muon([linear.weight], 0.1, 0.01, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        AdamW(decayed, 0.1, (0.9, 0.999), 1e-8, 0.01, fused=True),
+    ]
+
+
+def same(one: Small, other: Small) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_it_steps_as_both_apart():
+    together, alone = Small(), Small()
+    trained(together, [matrix_optimizer(together, arguments())])
+    trained(alone, apart(alone))
+    assert same(together, alone)
+    assert not same(together, Small())
+
+
+def test_the_schedule_reaches_both():
+    model = Small()
+    optimizer = matrix_optimizer(model, arguments())
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    assert same(trained(model, [optimizer]), Small())
+
+
+def test_a_loaded_state_goes_on_with_the_same_bits():
+    whole, resumed = Small(), Small()
+    trained(whole, [optimizer := matrix_optimizer(whole, arguments())])
+    trained(whole, [optimizer])
+    trained(resumed, [before := matrix_optimizer(resumed, arguments())])
+    after = matrix_optimizer(resumed, arguments())
+    after.load_state_dict(before.state_dict())
+    trained(resumed, [after])
+    assert same(whole, resumed)
+
+
+def test_another_optimizer_beside_it_is_refused():
+    config = ["configs/pretrain/example.yaml", "--muon", "true", "--optim", "adafactor"]
+    with pytest.raises(UserError, match=r"muon: true works beside AdamW; leave optim \(.*adafactor.*\) out"):
+        parse_run(config, PretrainSettings)
