@@ -1,7 +1,7 @@
 """Muon for the matrices of the layers, AdamW for all else: embeddings, output head, norms.
 
 Muon steps along the orthogonal matrix nearest to the momentum (Jordan, 2024,
-kellerjordan.github.io/posts/muon; torch.optim.Muon). Steps are scaled to the size of AdamW's (Liu et al., 2025,
+kellerjordan.github.io/posts/muon; torch.optim.Muon). Steps have the size of AdamW's (Liu et al., 2025,
 arXiv:2502.16982), so that one learning rate, its schedule and the weight decay hold for both.
 """
 

@@ -7,20 +7,18 @@
 A run that was finished is not made again, one that was stopped goes on.
 """
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omnina.errors import UserError
 from omnina.evaluation.asked_rows import read_asked_rows
 from omnina.evaluation.files import LAST_FILE, METRICS_FILE
 from omnina.evaluation.run import evaluate_checkpoint
 from omnina.files.json_file import read_object
 from omnina.inference.answer import Answerer
+from omnina.suites.launching import launch
 from omnina.suites.task import TEST, TRAIN, VALIDATION
 
-FINETUNE = Path(__file__).parents[2] / "finetune.sh"
 FOLDER = "test"
 
 
@@ -45,7 +43,7 @@ class Run:
     def results(self) -> dict[str, dict]:
         """Metrics on the test rows by system: made now, or read where they are there.
 
-        Raises UserError if fine-tuning fails; its own message stands above.
+        Raises UserError if fine-tuning fails.
         """
         test = self.folder / FOLDER
         if not (test / LAST_FILE).is_file():
@@ -61,10 +59,7 @@ class Run:
             "output_dir": self.folder,
             "seed": self.seed,
         }
-        flags = [part for key, value in settings.items() for part in (f"--{key}", str(value))]
-        done = subprocess.run(["bash", FINETUNE, self.config, *flags, *self.overrides], check=False)
-        if done.returncode:
-            raise UserError(f"{self.folder}: fine-tuning ended with status {done.returncode}; see above.")
+        launch("finetune.sh", self.config, settings, self.overrides)
 
     def _test(self, output: Path) -> None:
         rows, train = (read_asked_rows([str(self.tables[split])], "stop") for split in (TEST, TRAIN))

@@ -42,6 +42,14 @@ def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
     return mean, float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
 
 
+def with_margin(values: Sequence[float] | None) -> str:
+    """``mean ± margin``; ``-`` if there are none."""
+    if values is None:
+        return "-"
+    mean, margin = mean_and_margin(values)
+    return f"{mean:.3f}" if margin is None else f"{mean:.3f} ± {margin:.3f}"
+
+
 def markdown(figures: Mapping[str, TaskFigures], metric: str) -> str:
     """One row a task; the mean of each column over its tasks last, where there are several."""
     configs = _names(of.of_configs for of in figures.values())
@@ -51,7 +59,7 @@ def markdown(figures: Mapping[str, TaskFigures], metric: str) -> str:
     header = [f"{metric}, test rows", *configs, *others, *published, *(["optimum"] * has_optimum)]
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
     for name, of in figures.items():
-        cells = [_with_margin(of.of_configs.get(config)) for config in configs]
+        cells = [with_margin(of.of_configs.get(config)) for config in configs]
         cells += [_plain(of.others.get(other)) for other in others]
         cells += [_plain(of.published.get(other)) for other in published]
         cells += [_plain(of.optimum)] * has_optimum
@@ -88,10 +96,3 @@ def _mean_of(values: Sequence[float] | None) -> float | None:
 
 def _plain(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _with_margin(values: Sequence[float] | None) -> str:
-    if values is None:
-        return "-"
-    mean, margin = mean_and_margin(values)
-    return f"{mean:.3f}" if margin is None else f"{mean:.3f} ± {margin:.3f}"
