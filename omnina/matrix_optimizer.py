@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 from transformers import TrainingArguments
 
-MOMENTUM = 0.95
+from omnina.muon import ProcessorMuon
+
 KIND = "kind"
 
 
@@ -36,11 +37,10 @@ class MatrixOptimizer(Optimizer):
         betas: tuple[float, float],
         eps: float,
     ) -> None:
-        scaled = {"momentum": MOMENTUM, "adjust_lr_fn": "match_rms_adamw"}
         vectors = [parameter for parameter in others if parameter.ndim < 2]
         tables = [parameter for parameter in others if parameter.ndim >= 2]
         decayed = [{"params": tables}, {"params": vectors, "weight_decay": 0.0}]
-        muon = Muon(matrices, lr, weight_decay, **scaled)
+        muon = ProcessorMuon(matrices, lr, weight_decay)
         adamw = AdamW(decayed, lr, betas, eps, weight_decay, fused=True)
         self.parts = {"muon": muon, "adamw": adamw}
         groups = [group | {KIND: kind} for kind, part in self.parts.items() for group in part.param_groups]

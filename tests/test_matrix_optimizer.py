@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 from omnina.config import PretrainSettings, parse_run
 from omnina.errors import UserError
 from omnina.matrix_optimizer import matrix_optimizer
+from omnina.muon import ProcessorMuon, orthogonal
 
 
 class Small(nn.Module):
@@ -42,7 +43,7 @@ def apart(model: Small) -> list[torch.optim.Optimizer]:
     vectors = [linear.bias, *norm.parameters()]
     decayed = [{"params": [model.embed.weight]}, {"params": vectors, "weight_decay": 0.0}]
     return [
-        Muon([linear.weight], 0.1, 0.01, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+        ProcessorMuon([linear.weight], 0.1, 0.01),
         AdamW(decayed, 0.1, (0.9, 0.999), 1e-8, 0.01, fused=True),
     ]
 
@@ -82,3 +83,28 @@ def test_another_optimizer_beside_it_is_refused():
     config = ["configs/pretrain/example.yaml", "--muon", "true", "--optim", "adafactor"]
     with pytest.raises(UserError, match=r"muon: true works beside AdamW; leave optim \(.*adafactor.*\) out"):
         parse_run(config, PretrainSettings)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 12), (12, 4)])
+def test_it_is_torchs_muon_but_for_rounding(shape):
+    torch.manual_seed(1)
+    start = torch.randn(shape)
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    optimizers = [
+        ProcessorMuon([ours], 0.1, 0.05),
+        Muon([theirs], 0.1, 0.05, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+    ]
+    for _ in range(3):
+        gradient = torch.randn(shape)
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    moved = (theirs - start).abs().max()
+    torch.testing.assert_close(ours, theirs, atol=0.03 * float(moved), rtol=0)  # theirs is computed in bf16
+
+
+def test_singular_values_come_near_one():
+    torch.manual_seed(2)
+    found = orthogonal(torch.randn(64, 96), (3.4445, -4.775, 2.0315), 5, 1e-7)
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.6 and values.max() < 1.4
