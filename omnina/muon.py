@@ -1,4 +1,4 @@
-"""torch's Muon, in float32 on processors: its bf16 takes ninety times as long where they do not multiply it."""
+"""torch's Muon, in float32 on processors: its bf16 takes ninety times as long where they have none."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ MOMENTUM = 0.95
 class ProcessorMuon(Muon):
     """``torch.optim.Muon`` with the iteration in float32 where a matrix is on no GPU.
 
-    Its steps have the size of AdamW's: an orthogonal (rows, columns) matrix times 0.2 sqrt(max(rows, columns)).
+    Its steps have the size of AdamW's: an orthogonal (rows, columns) matrix x 0.2 sqrt(max(rows, columns)).
     """
 
     def __init__(self, params: list[Tensor], lr: float, weight_decay: float) -> None:
