@@ -10,7 +10,7 @@ from pathlib import Path
 
 from omnina.command import run_command, whole_number
 from omnina.inference import TOKENS_PER_BATCH
-from omnina.inference.options import add_resolution_option
+from omnina.inference.options import add_resolution_option, add_segmentations_option
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -26,6 +26,7 @@ def parse_arguments() -> argparse.Namespace:
         "--tokens_per_batch", type=whole_number(1), default=TOKENS_PER_BATCH, help="of a forward pass"
     )
     add_resolution_option(parser)
+    add_segmentations_option(parser)
     parser.add_argument(
         "--bad_rows", choices=["stop", "skip"], default="stop", help="skip: leave out, counted"
     )
@@ -50,7 +51,10 @@ def main() -> None:
     output = arguments.output or arguments.checkpoint / EVALUATION_FOLDER
     check_folder(output)
     answerer = Answerer(
-        arguments.checkpoint, tokens_per_batch=arguments.tokens_per_batch, resolution=arguments.resolution
+        arguments.checkpoint,
+        tokens_per_batch=arguments.tokens_per_batch,
+        resolution=arguments.resolution,
+        segmentations=arguments.segmentations,
     )
     notes = [note] if note else []
     print(evaluate_checkpoint(answerer, rows, train_rows, output, arguments.bad_rows, notes))

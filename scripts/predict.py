@@ -16,6 +16,7 @@ from omnina.inference.options import (
     add_bad_rows_option,
     add_checkpoint_options,
     add_input_option,
+    add_segmentations_option,
     add_writing_options,
     reading_options,
 )
@@ -34,6 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--min_probability", type=share, default=0.0, help="below it: no answer, and a note")
     add_bad_rows_option(parser)
     add_checkpoint_options(parser, "output/finetune")
+    add_segmentations_option(parser)
     add_writing_options(parser, "free text (questions without a label set)")
     return parser.parse_args()
 
@@ -67,6 +69,7 @@ def main() -> None:
         arguments.checkpoint,
         all_labels=arguments.label_probabilities,
         decoding=decoding,
+        segmentations=arguments.segmentations,
         **reading_options(arguments),
     )
     tally = Predictor(answerer, plan).run()

@@ -22,6 +22,7 @@ from omnina.inference.generation import Decoding, Generator
 from omnina.inference.label_set import LabelSet, label_sets_of
 from omnina.inference.label_tree import LabelTree
 from omnina.inference.questions import Question, Questions, load_questions, nearest_question
+from omnina.inference.readings import Readings, mean_of_readings
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
@@ -81,6 +82,7 @@ class Answerer:
         all_labels: give every label's probability. Otherwise labels that together cannot change one by more
             than NEGLIGIBLE may be left out, which is faster where there are many.
         resolution: ``bases`` reads single bases, ``pieces`` what the checkpoint's own tokenizer joins.
+        segmentations: labels get the mean probability over that many ways of cutting a sequence into tokens.
 
     Raises UserError for a folder that holds no whole checkpoint, or another model's tokenizer.
     """
@@ -95,6 +97,7 @@ class Answerer:
         tokens_per_batch: int = TOKENS_PER_BATCH,
         all_labels: bool = True,
         resolution: str = PIECES,
+        segmentations: int = 1,
     ) -> None:
         self.negligible = 0.0 if all_labels else NEGLIGIBLE
         self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
@@ -107,12 +110,14 @@ class Answerer:
         self.questions = known.by_text
         self.max_length = known.max_length or self.model.config.max_position_embeddings
         self.encoder = self._encoder(self.max_length)
+        self.readings = Readings(self.tokenizer.backend_tokenizer, segmentations, self.max_length)
         self.label_sets = label_sets_of(self.questions, self.encoder)
 
     @cached_property
     def digest(self) -> str:
         """Of the weights, and of how sequences are read and questions answered: what decides answers."""
-        questions = [asdict(Questions(self.questions, self.max_length)), self.resolution]
+        questions = [asdict(Questions(self.questions, self.max_length))]
+        questions += [self.resolution, self.readings.segmentations]
         return f"{weights_digest(self.folder)} {hashlib.sha256(json.dumps(questions).encode()).hexdigest()}"
 
     @cached_property
@@ -166,7 +171,7 @@ class Answerer:
     ) -> list[Answer]:
         documents, scores = self._read(queries, sets, questions)
         for place, other in self._of_other_strands(queries, sets, questions).items():
-            scores[place] = _mean_of_strands(scores[place], other)
+            scores[place] = mean_of_readings([scores[place], other])
         return [
             _refused(document) if isinstance(document, ValueError) else self._chosen(*row, document, score)
             for *row, document, score in zip(queries, questions, documents, scores, strict=True)
@@ -194,7 +199,9 @@ class Answerer:
         ]
         documents = self.encoder.encode(rows)
         temperatures = [question.temperature for question in questions]
-        return documents, self._scores(documents, [labels.tree for labels in sets], temperatures)
+        trees = [labels.tree for labels in sets]
+        readings = [self._scores(reading, trees, temperatures) for reading in self.readings.of(documents)]
+        return documents, [mean_of_readings(of_query) for of_query in zip(*readings, strict=True)]
 
     def _chosen(self, query: Query, question: Question, document: Document, scores: np.ndarray) -> Answer:
         probabilities = normalised(scores, question.temperature)
@@ -271,17 +278,6 @@ class Answerer:
     def _encoder(self, max_length: int) -> PromptEncoder:
         backend = self.tokenizer.backend_tokenizer
         return PromptEncoder(backend, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=max_length)
-
-
-def _mean_of_strands(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Logarithms of the mean probabilities over a label set, (labels,); -inf where both left a label out.
-
-    Nothing where either strand does not fit the model.
-    """
-    if not len(one) or not len(other):
-        return one
-    shares = [scores - np.logaddexp.reduce(scores) for scores in (one, other)]
-    return np.logaddexp(*shares) - np.log(2)
 
 
 def _prompt(document: Document) -> np.ndarray:

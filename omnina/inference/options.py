@@ -35,6 +35,16 @@ def add_resolution_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_segmentations_option(parser: argparse.ArgumentParser) -> None:
+    """``--segmentations``: of answers from labels."""
+    parser.add_argument(
+        "--segmentations",
+        type=whole_number(1),
+        default=1,
+        help="labels: the mean over that many ways of cutting a sequence into tokens",
+    )
+
+
 def reading_options(given: argparse.Namespace) -> dict:
     """How a checkpoint reads, for ``PackedReader`` and ``Answerer``."""
     from omnina.inference.answer import DTYPES  # and with it torch

@@ -13,6 +13,7 @@ from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.inference.answer import UNSEEN, Answerer, Query
 from omnina.inference.generation import Decoding
+from omnina.prompt import Row
 from omnina.tokenizer import load_tokenizer, vocabulary_digest
 
 COLOUR, KIND, STORY = "Which colour?", "Which kind?", "What is it?"
@@ -233,3 +234,18 @@ def test_a_strand_that_does_not_fit_is_refused_alike(answerer):
     free.label_sets[long] = free.label_sets[COLOUR]
     [answer] = free.answer([Query(parse_cell("ACGT"), long)])
     assert answer.refused
+
+
+def test_segmentations_are_averaged_and_the_first_is_the_tokenizers_own(checkpoint, answerer):
+    several = Answerer(checkpoint, segmentations=3)
+    documents = several.encoder.encode([Row(query.nucleotides, "red", COLOUR) for query in queries()])
+    readings = list(several.readings.of(documents))
+    assert len(readings) == 3 and readings[0] == documents
+    assert readings[1] != documents and readings[2] != readings[1]
+    trees = [several.label_sets[COLOUR].tree] * len(documents)
+    scores = [several._scores(reading, trees, [1.0] * len(documents)) for reading in readings]
+    for place, answer in enumerate(several.answer(queries())):
+        of_query = [of_reading[place] for of_reading in scores]
+        shares = [np.exp(one - np.logaddexp.reduce(one)) for one in of_query]
+        np.testing.assert_allclose(np.exp(answer.log_probabilities), np.mean(shares, axis=0), atol=1e-6)
+    assert several.digest != answerer.digest
