@@ -19,6 +19,7 @@ from omnina.suites.task import Example
 
 QUESTION = "Which class does this sequence belong to?"
 METRIC = "mcc"
+METRICS = ("mcc", "accuracy", "balanced_accuracy", "f1_macro", "auroc_macro", "average_precision_macro")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def read_notes(path: Path) -> SuiteNotes:
     """Notes from a YAML file; UserError for a key that is none of those above."""
     values = read_yaml(path)
     _check_keys(values, {"metric", "source", "tasks"}, path)
+    if values.get("metric", METRIC) not in METRICS:
+        raise UserError(f"{path}: metric '{values['metric']}' is none of {', '.join(METRICS)}.")
     tasks = {}
     for name, given in values.pop("tasks", {}).items():
         _check_keys(given, {"question", "labels", "published"}, f"{path}: {name}")

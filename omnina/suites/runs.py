@@ -11,15 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnina.errors import UserError
 from omnina.evaluation.asked_rows import read_asked_rows
 from omnina.evaluation.files import LAST_FILE, METRICS_FILE
 from omnina.evaluation.run import evaluate_checkpoint
+from omnina.files.durable import write_json
 from omnina.files.json_file import read_object
 from omnina.inference.answer import Answerer
 from omnina.suites.launching import launch
 from omnina.suites.task import TEST, TRAIN, VALIDATION
 
-FOLDER = "test"
+FOLDER, SETTINGS_FILE = "test", "suite_run.json"
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,24 @@ class Run:
     def results(self) -> dict[str, dict]:
         """Metrics on the test rows by system: made now, or read where they are there.
 
-        Raises UserError if fine-tuning fails.
+        Raises UserError if fine-tuning fails, or if the folder holds a run of other settings.
         """
         test = self.folder / FOLDER
+        self._claim()
         if not (test / LAST_FILE).is_file():
             self._finetune()
             self._test(test)
         [of_question] = read_object(test / METRICS_FILE)["results"].values()
         return of_question
+
+    def _claim(self) -> None:
+        """Note the settings, or check that they are those noted."""
+        settings = {"config": self.config.read_text(encoding="utf-8"), "overrides": list(self.overrides)}
+        path = self.folder / SETTINGS_FILE
+        if path.is_file() and read_object(path) != settings:
+            raise UserError(f"{self.folder}: a run of other settings is here; choose another --output.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, settings)
 
     def _finetune(self) -> None:
         settings = {

@@ -4,6 +4,7 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 
 from omnina.errors import UserError
@@ -40,21 +41,33 @@ class Task:
     optimum: float | None = None
 
     def write(self, folder: Path) -> dict[str, Path]:
-        """A table of each split as fine-tuning takes it; their paths by split."""
+        """A table of each split as fine-tuning takes it; their paths by split.
+
+        Raises UserError if a table is there already with other rows: runs beside it were trained on those.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         paths = {split: folder / f"{split}.csv" for split in SPLITS}
         for split, path in paths.items():
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream, lineterminator="\n")
-                writer.writerow(COLUMNS)
-                writer.writerows((row.sequence, self.question, row.label) for row in getattr(self, split))
+            text = self._table(getattr(self, split))
+            if path.is_file() and path.read_text(encoding="utf-8") != text:
+                raise UserError(
+                    f"{path}: this holds other rows, and runs beside it; choose another --output."
+                )
+            path.write_text(text, encoding="utf-8")
         return paths
+
+    def _table(self, rows: Sequence[Example]) -> str:
+        stream = StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows((row.sequence, self.question, row.label) for row in rows)
+        return stream.getvalue()
 
     def capped(self, rows: int | None) -> "Task":
         """With at most so many training rows, the same ones every time; all if None."""
         if rows is None or len(self.train) <= rows:
             return self
-        return replace(self, train=sorted(self.train, key=draw)[:rows])
+        return replace(self, train=sorted(self.train, key=lambda row: draw(row, "train"))[:rows])
 
 
 def with_validation(

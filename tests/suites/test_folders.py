@@ -151,3 +151,26 @@ def test_an_unknown_key_of_notes_is_named(tmp_path):
     written(tmp_path / "x.yaml", "metric: mcc\ntasks:\n  a:\n    publishd: {}\n")
     with pytest.raises(UserError, match="'publishd' is none of"):
         read_notes(tmp_path / "x.yaml")
+
+
+def test_a_metric_that_is_none_is_named(tmp_path):
+    written(tmp_path / "x.yaml", "metric: precison\n")
+    with pytest.raises(UserError, match="metric 'precison' is none of mcc"):
+        read_notes(tmp_path / "x.yaml")
+
+
+def test_tables_of_other_rows_are_not_overwritten(tmp_path):
+    rows = rows_of("x", 100)
+    task = with_validation("mine", "?", rows, rows[:5])
+    paths = task.write(tmp_path)
+    assert task.write(tmp_path) == paths
+    with pytest.raises(UserError, match=r"train\.csv: other rows are here"):
+        task.capped(10).write(tmp_path)
+
+
+def test_a_cap_keeps_the_same_rows_every_time():
+    rows = rows_of("x", 100)
+    task = with_validation("mine", "?", rows, rows[:5])
+    assert len(task.capped(30).train) == 30 and task.capped(30) == task.capped(30)
+    assert set(task.capped(20).train) < set(task.capped(30).train)
+    assert task.capped(None) is task and task.capped(1000) is task

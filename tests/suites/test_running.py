@@ -90,3 +90,5 @@ def test_a_suite_trains_tests_and_goes_on(tmp_path):
     assert "±" in table[2] and table[2].endswith("| 0.970 |")
     again = run_suite(tmp_path / "out", "planted", *small, behind=quick)
     assert "Making" not in again.stdout and (tmp_path / "out" / "table.md").read_text().splitlines() == table
+    changed = run_suite(tmp_path / "out", "planted", *small, behind=[*quick, "--dropout", "0"])
+    assert changed.returncode == 2 and "a run of other settings is here" in changed.stderr
