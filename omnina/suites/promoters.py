@@ -1,26 +1,32 @@
-"""Promoter regions against coding regions of an annotated genome; no contig is in two splits.
+"""Promoter regions against coding regions of an annotated genome; no stretch of it is in two splits.
 
 A promoter region is the ``LENGTH`` bases before a gene that codes for a protein, of which the last ``FREE``
 lie in no gene; a coding region as many bases from inside such a gene, at a random phase, on the gene's
-strand. Where promoters begin is not annotated, so this is a proxy: a free gap may be there by chance.
+strand. Where promoters begin is not annotated, so this is a proxy: a free gap may be there by chance. Genes
+of several parts (joined over an intron, a frame shift, or a circular genome's end) count as genes, but no
+region is taken from them or before them.
 """
 
 import random
 from collections.abc import Iterator
-from io import StringIO
+from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 from Bio import SeqIO
+from Bio.Seq import UndefinedSequenceError
 from Bio.SeqFeature import SeqFeature
 from Bio.SeqRecord import SeqRecord
 
 from omnina.chunking import reverse_complement
 from omnina.corpus.readers.streams import opened_bytes
-from omnina.suites.task import Example, Task
+from omnina.errors import UserError
+from omnina.suites.task import Example, Task, checked_task
 
 LENGTH, FREE = 251, 100
 GENES = {"CDS", "tRNA", "rRNA", "ncRNA", "tmRNA"}
+STRETCH = 50_000  # bases of a contig that stay together
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1
 NAME, QUESTION = "promoters", "Is this a promoter region or a coding region?"
 PROMOTER, CODING = "promoter", "coding"
@@ -28,58 +34,96 @@ Place = tuple[int, int]
 
 
 def promoter_task(genome: Path, seed: int = 0) -> Task:
-    """As many promoter regions as coding regions of a GenBank file (``.gbk``, ``.gbk.gz``)."""
+    """As many promoter regions as coding regions of a GenBank file (``.gbk``, ``.gbk.gz``).
+
+    Raises UserError for a file without sequences, or with too few genes.
+    """
     generator = random.Random(seed)
-    with opened_bytes(genome) as stream:
-        text = stream.read().decode()
-    records = list(SeqIO.parse(StringIO(text), "genbank"))
-    generator.shuffle(records)
-    test, validation, train = _dealt([list(_examples(record, generator)) for record in records])
-    return Task(NAME, QUESTION, train, validation, test)
+    try:
+        with opened_bytes(genome) as stream:
+            records = SeqIO.parse(TextIOWrapper(stream, encoding="utf-8"), "genbank")
+            contigs = [_Contig.of(record) for record in records]
+    except UndefinedSequenceError as error:
+        raise UserError(
+            f"{genome}: a record holds no bases; fetch the full record, with sequence."
+        ) from error
+    stretches = [stretch for contig in contigs for stretch in contig.stretches()]
+    generator.shuffle(stretches)
+    test, validation, train = _dealt([list(stretch.examples(generator)) for stretch in stretches])
+    return checked_task(Task(NAME, QUESTION, train, validation, test))
 
 
-def _dealt(of_contigs: list[list[Example]]) -> list[list[Example]]:
-    """Test, validation and training rows: contigs in order until each split has its share."""
-    total = sum(map(len, of_contigs))
-    wanted = [TEST_SHARE * total, VALIDATION_SHARE * total, total]
-    splits: list[list[Example]] = [[], [], []]
-    for rows in of_contigs:
-        place = next(place for place, split in enumerate(splits) if len(split) < wanted[place])
-        splits[place] += rows
-    return splits
+@dataclass(frozen=True)
+class _Contig:
+    """A contig, or a stretch of it.
 
+    Attributes:
+        bases: of the whole contig, upper case.
+        free: (bases,) bool, where no gene lies.
+        coding: genes of one part that code for a protein.
+        start, end: regions lie between them.
+    """
 
-def _examples(record: SeqRecord, generator: random.Random) -> Iterator[Example]:
-    genome = str(record.seq).upper()
-    genes = [feature for feature in record.features if feature.type in GENES]
-    free = np.ones(len(genome), dtype=bool)
-    for gene in genes:
-        free[gene.location.start : gene.location.end] = False
-    coding = [gene for gene in genes if gene.type == "CDS" and len(gene) > LENGTH]
-    for gene in (gene for gene in genes if gene.type == "CDS"):
-        before = _before(gene, free)
-        if before and coding:
-            yield Example(_read(genome, before, gene), PROMOTER)
-            other = generator.choice(coding)
-            yield Example(_read(genome, _inside(other, generator), other), CODING)
+    bases: str
+    free: np.ndarray
+    coding: list[SeqFeature]
+    start: int
+    end: int
 
+    @classmethod
+    def of(cls, record: SeqRecord) -> "_Contig":
+        """A whole contig."""
+        bases = str(record.seq).upper()
+        genes = [feature for feature in record.features if feature.type in GENES]
+        free = np.ones(len(bases), dtype=bool)
+        for part in (part for gene in genes for part in gene.location.parts):
+            free[part.start : part.end] = False
+        coding = [gene for gene in genes if gene.type == "CDS" and len(gene.location.parts) == 1]
+        return cls(bases, free, coding, 0, len(bases))
 
-def _before(gene: SeqFeature, free: np.ndarray) -> Place | None:
-    """The region before a gene, if enough of it is free and it lies within the contig."""
-    start, end = int(gene.location.start), int(gene.location.end)
-    if gene.location.strand == 1:
-        place, near = (start - LENGTH, start), free[max(start - FREE, 0) : start]
-    else:
-        place, near = (end, end + LENGTH), free[end : end + FREE]
-    within = place[0] >= 0 and place[1] <= len(free)
-    return place if within and near.all() else None
+    def stretches(self) -> Iterator["_Contig"]:
+        """It in stretches, each with the genes that begin in it."""
+        for start in range(0, len(self.bases), STRETCH):
+            end = min(start + STRETCH, len(self.bases))
+            coding = [gene for gene in self.coding if start <= gene.location.start < end]
+            yield _Contig(self.bases, self.free, coding, start, end)
+
+    def examples(self, generator: random.Random) -> Iterator[Example]:
+        """A coding region for every promoter region."""
+        long = [gene for gene in self.coding if len(gene) >= LENGTH and gene.location.end <= self.end]
+        for gene in self.coding:
+            before = self._before(gene)
+            if before and long:
+                yield Example(self._read(before, gene), PROMOTER)
+                other = generator.choice(long)
+                yield Example(self._read(_inside(other, generator), other), CODING)
+
+    def _before(self, gene: SeqFeature) -> Place | None:
+        """The region before a gene, if enough of it is free and it lies within the stretch."""
+        start, end = int(gene.location.start), int(gene.location.end)
+        if gene.location.strand == -1:
+            place, near = (end, end + LENGTH), self.free[end : end + FREE]
+        else:
+            place, near = (start - LENGTH, start), self.free[max(start - FREE, 0) : start]
+        within = self.start <= place[0] and place[1] <= self.end
+        return place if within and near.all() else None
+
+    def _read(self, place: Place, gene: SeqFeature) -> str:
+        bases = self.bases[slice(*place)]
+        return reverse_complement(bases) if gene.location.strand == -1 else bases
 
 
 def _inside(gene: SeqFeature, generator: random.Random) -> Place:
-    start = generator.randrange(int(gene.location.start), int(gene.location.end) - LENGTH + 1)
+    start = generator.randint(int(gene.location.start), int(gene.location.end) - LENGTH)
     return start, start + LENGTH
 
 
-def _read(genome: str, place: Place, gene: SeqFeature) -> str:
-    bases = genome[slice(*place)]
-    return bases if gene.location.strand == 1 else reverse_complement(bases)
+def _dealt(of_stretches: list[list[Example]]) -> list[list[Example]]:
+    """Test, validation and training rows: stretches in order until each split has its share."""
+    total = sum(map(len, of_stretches))
+    wanted = [TEST_SHARE * total, VALIDATION_SHARE * total, float("inf")]
+    splits: list[list[Example]] = [[], [], []]
+    for rows in of_stretches:
+        place = next(place for place, split in enumerate(splits) if len(split) < wanted[place])
+        splits[place] += rows
+    return splits

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 
+from omnina.chunking import parse_cell
 from omnina.errors import UserError
+from omnina.files.durable import write_whole
+from omnina.tables.row_counts import MAX_LABELS
 
 HELD_OUT_SHARE = 0.1  # of the training rows, where a benchmark has no validation rows of its own
 COLUMNS = ("sequence", "question", "response")
@@ -50,10 +53,8 @@ class Task:
         for split, path in paths.items():
             text = self._table(getattr(self, split))
             if path.is_file() and path.read_text(encoding="utf-8") != text:
-                raise UserError(
-                    f"{path}: this holds other rows, and runs beside it; choose another --output."
-                )
-            path.write_text(text, encoding="utf-8")
+                raise UserError(f"{path}: there are other rows, and their runs; choose another --output.")
+            write_whole(path, lambda stream, text=text: stream.write(text.encode()))
         return paths
 
     def _table(self, rows: Sequence[Example]) -> str:
@@ -75,17 +76,37 @@ def with_validation(
 ) -> Task:
     """A task whose validation rows are its own, or a tenth of the training rows, chosen by their sequence.
 
-    Copies of one sequence stay together. Raises UserError if a split has no row, or training one label.
+    Copies of one sequence stay together. Raises UserError as ``checked_task`` does.
     """
     if not own:
         own = [row for row in train if draw(row) < HELD_OUT_SHARE]
         train = [row for row in train if draw(row) >= HELD_OUT_SHARE]
-    for split, rows in zip(SPLITS, (train, own, test), strict=True):
+    return checked_task(Task(name, question, train, own, test))
+
+
+def checked_task(task: Task) -> Task:
+    """The task; UserError if a split has no row, training one label only, or a row no readable sequence."""
+    for split in SPLITS:
+        rows = getattr(task, split)
         if not rows:
-            raise UserError(f"{name}: no {split} rows are left; give more rows.")
-    if len({row.label for row in train}) < 2:
-        raise UserError(f"{name}: all training rows have the label '{train[0].label}'; a task needs two.")
-    return Task(name, question, train, own, test)
+            raise UserError(f"{task.name}: no {split} rows are left; give more rows.")
+        for row in rows:
+            _check_row(task.name, split, row)
+    labels = {row.label for row in task.train}
+    if not 2 <= len(labels) <= MAX_LABELS:
+        raise UserError(
+            f"{task.name}: training rows have {len(labels)} labels; a task needs from 2 to {MAX_LABELS}."
+        )
+    return task
+
+
+def _check_row(task: str, split: str, row: Example) -> None:
+    try:
+        parse_cell(row.sequence)
+    except ValueError as error:
+        raise UserError(f"{task}: a {split} row ('{row.sequence[:40]}'): {error}.") from error
+    if not row.label.strip():
+        raise UserError(f"{task}: a {split} row ('{row.sequence[:40]}') has no label.")
 
 
 def draw(row: Example, purpose: str = "validation") -> float:

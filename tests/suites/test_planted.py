@@ -2,10 +2,13 @@
 
 import random
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from omnina.chunking import reverse_complement
+from omnina.errors import UserError
 from omnina.evaluation.metrics import classification_metrics
 from omnina.suites.convolution import fit_convolution
 from omnina.suites.planted import BASES, NO, SIGNALS, YES, optimum, planted_tasks
@@ -73,33 +76,61 @@ def test_the_convolution_takes_sequences_of_any_length():
     assert classification_metrics(fit_convolution(task, seed=1))["accuracy"] == 1.0
 
 
-def test_promoters_lie_before_genes_and_contigs_in_one_split(tmp_path):
-    bases = "".join(random.Random(2).choices(BASES, k=4000))
-    records = [genbank(f"contig{number}", bases[number:] + bases[:number]) for number in range(10)]
-    path = tmp_path / "genome.gbk"
-    path.write_text("".join(records), encoding="utf-8")
-    task = promoter_task(path)
-    rows = [*task.train, *task.validation, *task.test]
-    assert Counter(row.label for row in rows) == {PROMOTER: 10, CODING: 10}
-    assert {len(row.sequence) for row in rows} == {LENGTH}
-    found = {row.sequence for row in rows if row.label == PROMOTER}
-    assert found == {(bases[number:] + bases[:number])[1000 - LENGTH : 1000] for number in range(10)}
-    assert all((task.train, task.validation, task.test))
+def genome_of(folder: Path, contigs: list[str], genes: str = "") -> Path:
+    path = folder / "genome.gbk"
+    texts = [genbank(f"contig{number}", bases, genes) for number, bases in enumerate(contigs)]
+    path.write_text("".join(texts), encoding="utf-8")
+    return path
 
 
-def genbank(name: str, bases: str) -> str:
-    """A gene from base 1,001 to 2,200; a second whose gap before it is not free."""
-    lines = [
-        f"LOCUS       {name:<16} {len(bases):>11} bp    DNA     linear   BCT 01-JAN-2024",
-        "FEATURES             Location/Qualifiers",
-        f"     source          1..{len(bases)}",
-        "     CDS             1001..2200",
-        "     CDS             2220..3000",
-        "ORIGIN",
-    ]
+def genbank(name: str, bases: str, genes: str) -> str:
+    lines = [f"LOCUS       {name:<16} {len(bases):>11} bp    DNA     linear   BCT 01-JAN-2024"]
+    lines += ["FEATURES             Location/Qualifiers", f"     source          1..{len(bases)}"]
+    lines += [f"     CDS             {place}" for place in genes.split()]
+    lines.append("ORIGIN")
     for start in range(0, len(bases), 60):
         lines.append(f"{start + 1:>9} {bases[start : start + 60].lower()}")
     return "\n".join([*lines, "//", ""])
+
+
+@pytest.fixture(scope="module")
+def contigs() -> list[str]:
+    generator = random.Random(2)
+    return ["".join(generator.choices(BASES, k=4000)) for _ in range(20)]
+
+
+def test_promoters_lie_before_genes_on_the_genes_strand(contigs, tmp_path):
+    genes = "1001..2200 2220..2900 complement(2950..3200) join(3480..3500,3520..3600)"
+    task = promoter_task(genome_of(tmp_path, contigs, genes))
+    rows = [*task.train, *task.validation, *task.test]
+    assert Counter(row.label for row in rows) == {PROMOTER: 40, CODING: 40}
+    assert {len(row.sequence) for row in rows} == {LENGTH}
+    forward = {bases[1000 - LENGTH : 1000] for bases in contigs}
+    backward = {reverse_complement(bases[3200 : 3200 + LENGTH]) for bases in contigs}
+    assert {row.sequence for row in rows if row.label == PROMOTER} == forward | backward
+    inside = [row.sequence for row in rows if row.label == CODING]
+    genes_of_all = [bases[1000:2200] + "-" + bases[2219:2900] for bases in contigs]
+    genes_of_all += [reverse_complement(bases[2949:3200]) for bases in contigs]
+    assert all(any(bases in gene for gene in genes_of_all) for bases in inside)
+    splits = [{row.sequence for row in rows} for rows in (task.train, task.validation, task.test)]
+    assert all(splits) and not splits[0] & splits[2]
+
+
+def test_a_complete_genome_is_dealt_out_in_stretches(contigs, tmp_path):
+    whole = "".join(contigs)
+    starts = range(0, 4 * len(whole), 4000)
+    genes = " ".join(f"{start + 1001}..{start + 2200}" for start in starts)
+    task = promoter_task(genome_of(tmp_path, [whole * 4], genes))
+    assert task.train and task.validation and task.test
+
+
+def test_a_genome_without_genes_or_bases_is_told(contigs, tmp_path):
+    with pytest.raises(UserError, match="no train rows are left"):
+        promoter_task(genome_of(tmp_path, contigs[:2]))
+    path = genome_of(tmp_path, contigs[:1], "1001..2200")
+    path.write_text(path.read_text().split("ORIGIN")[0] + "ORIGIN\n//\n")
+    with pytest.raises(UserError, match="not a whole GenBank file"):
+        promoter_task(path)
 
 
 def test_a_margin_is_students():
