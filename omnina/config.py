@@ -137,8 +137,10 @@ class RunSettings:
 
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments leave out what a setting here needs."""
-        if self.muon and not training.optim.startswith("adamw_torch"):
-            raise UserError(f"muon: true works beside AdamW; leave optim ({training.optim.value}) out.")
+        if self.muon and (training.optim not in ("adamw_torch", "adamw_torch_fused") or training.optim_args):
+            raise UserError(
+                f"muon: true works beside plain AdamW: leave optim ({training.optim.value}), optim_args out."
+            )
 
     def training_settings(self) -> DataSettings:
         """How the training tables are read, where that differs from validation."""

@@ -40,9 +40,11 @@ class MatrixOptimizer(Optimizer):
         vectors = [parameter for parameter in others if parameter.ndim < 2]
         tables = [parameter for parameter in others if parameter.ndim >= 2]
         decayed = [{"params": tables}, {"params": vectors, "weight_decay": 0.0}]
+        decayed = [group for group in decayed if group["params"]]  # adapters have matrices alone
         muon = ProcessorMuon(matrices, lr, weight_decay)
-        adamw = AdamW(decayed, lr, betas, eps, weight_decay, fused=True)
-        self.parts = {"muon": muon, "adamw": adamw}
+        self.parts: dict[str, Optimizer] = {"muon": muon}
+        if decayed:
+            self.parts["adamw"] = AdamW(decayed, lr, betas, eps, weight_decay, fused=True)
         groups = [group | {KIND: kind} for kind, part in self.parts.items() for group in part.param_groups]
         super().__init__(groups, {})
 

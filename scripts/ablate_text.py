@@ -9,7 +9,7 @@ over seeds with 95 % intervals. A run that was stopped goes on, one that was fin
 import argparse
 from pathlib import Path
 
-from omnina.command import run_command
+from omnina.command import positive_number, run_command
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -20,6 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pretraining", type=Path, default=Path("configs/pretrain/example.yaml"))
     parser.add_argument("--finetuning", type=Path, default=Path("configs/finetune/example.yaml"))
     parser.add_argument("--train_files", nargs="+", default=["data/pretrain_train_example.csv"])
+    parser.add_argument("--epochs", type=positive_number, default=2.0, help="of pretraining")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--output", type=Path, default=Path("output/text_ablation"))
     return parser.parse_args()
@@ -30,8 +31,8 @@ def main() -> None:
     given = parse_arguments()
     from omnina.suites.text_ablation import TextAblation  # seconds to import: not for --help
 
-    configs = (given.pretraining, given.finetuning)
-    table = TextAblation(*configs, given.train_files, given.seeds, given.output).run()
+    configs = (given.pretraining.resolve(), given.finetuning.resolve())  # the scripts change folder
+    table = TextAblation(*configs, given.train_files, given.seeds, given.epochs, given.output.resolve()).run()
     (given.output / "table.md").write_text(table, encoding="utf-8")
     print(table)
 

@@ -1,5 +1,7 @@
 """Adapters: what they train, and that merging them changes no answer."""
 
+import shutil
+
 import torch
 from answering import RICH, settings, weights
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
@@ -19,6 +21,20 @@ def test_lora_leaves_a_merged_plain_model(world, tmp_path):
     changed = {name for name in base if not torch.equal(base[name], tuned[name])}
     assert changed == {name for name in base if "_proj" in name}
     assert Answerer(folder).answer([Query(parse_cell("ACGT"), RICH)])[0].text in ("yes", "no")
+
+
+def test_adapters_go_on_under_muon(world, tmp_path):
+    folder = tmp_path / "lora"
+    arguments = settings(world, folder, lora_rank=4, muon=True)
+    finetune.main(arguments)
+    whole = weights(folder)
+    for name in ("checkpoint-12", "runs", "evaluation"):
+        shutil.rmtree(folder / name)
+    for name in ("run.json", "model.safetensors"):
+        (folder / name).unlink()
+    finetune.main(arguments)
+    resumed = weights(folder)
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
 
 
 def test_merged_adapters_equal_applied_ones(small_model, rows, collator):

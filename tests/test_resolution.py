@@ -7,7 +7,8 @@ from answering import RICH, make_world, settings
 from transformers import AutoTokenizer
 
 from omnina import finetune
-from omnina.chunking import BASES, PIECES, parse_cell
+from omnina.chunking import BASES, PIECES, RANDOM, parse_cell
+from omnina.errors import UserError
 from omnina.inference.answer import Answerer, Query
 from omnina.resolution import at_resolution
 from omnina.tokenizer import load_tokenizer, save_tokenizer, vocabulary_digest
@@ -36,6 +37,13 @@ def test_every_base_is_a_token_of_the_same_vocabulary(single):
 def test_pieces_leave_the_tokenizer_as_it_is():
     tokenizer = load_tokenizer(TOKENIZER)
     assert at_resolution(tokenizer, PIECES) is tokenizer
+
+
+def test_drawn_resolutions_need_pieces(single):
+    tokenizer = load_tokenizer(TOKENIZER)
+    assert at_resolution(tokenizer, RANDOM) is tokenizer
+    with pytest.raises(UserError, match="needs a tokenizer with pieces"):
+        at_resolution(single, RANDOM)
 
 
 def test_a_saved_one_reads_the_same_without_us(single, tmp_path):

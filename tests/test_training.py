@@ -157,6 +157,12 @@ def test_muon_trains_otherwise_and_goes_on_with_the_same_bits(tables, finished, 
     assert not torch.equal(whole[name], others[name])
 
 
+def test_a_run_cannot_change_its_optimizer_on_the_way(tables, finished, tmp_path):
+    started = ["--resume_from_checkpoint", str(finished / "checkpoint-4")]
+    with pytest.raises(UserError, match="its optimizer was AdamW; go on with muon: false"):
+        pretrain.main([*settings(tables, tmp_path / "other", muon=True), *started])
+
+
 def test_a_finished_run_says_so_and_stops(finished, tables, capsys):
     before = (finished / "model.safetensors").stat().st_mtime_ns
     pretrain.main([str(finished.with_suffix(".yaml"))])

@@ -20,6 +20,7 @@ from transformers import Trainer
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from omnina.errors import UserError
+from omnina.matrix_optimizer import KIND
 from omnina.sharding import DEALT_OUT, GATHERED, deal_out_state, gathered_state, is_sharded
 
 ADAPTER_FILE = "adapter_model.safetensors"
@@ -54,6 +55,8 @@ class PortableCheckpoints(Trainer):
             )
         reads = not sharded or self.args.process_index == 0
         state = _read(folder / OPTIMIZER_NAME) if reads else {}
+        if reads:
+            _check_kinds(state, self.optimizer.optimizer, folder)
         options = DEALT_OUT if sharded else WHOLE
         set_optimizer_state_dict(self.model, self.optimizer.optimizer, state, options=options)
         self.lr_scheduler.load_state_dict(_read(folder / SCHEDULER_NAME))
@@ -77,6 +80,18 @@ class PortableCheckpoints(Trainer):
         self.create_optimizer()  # accelerate wraps the two together
         self.model, self.optimizer = self.accelerator.prepare(self.model, self.optimizer)
         self.model_wrapped = self.model
+
+
+def _check_kinds(state: dict, optimizer: torch.optim.Optimizer, folder: Path) -> None:
+    """UserError for the state of another optimizer: a run cannot change it on its way."""
+    saved = {group.get(KIND, "") for group in state["param_groups"]}
+    here = {group.get(KIND, "") for group in optimizer.param_groups}
+    if saved != here:
+        with_muon = "muon" in saved
+        raise UserError(
+            f"{folder}: its optimizer was {'Muon beside AdamW' if with_muon else 'AdamW'}; "
+            f"go on with muon: {str(with_muon).lower()}."
+        )
 
 
 def _whole_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:

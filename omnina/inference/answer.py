@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
-from omnina.chunking import PIECES, Nucleotides
+from omnina.chunking import BASES, PIECES, Nucleotides
 from omnina.errors import UserError
 from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 from omnina.inference.generation import Decoding, Generator
@@ -102,6 +102,8 @@ class Answerer:
         self.negligible = 0.0 if all_labels else NEGLIGIBLE
         self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
         self.resolution = resolution
+        if resolution == BASES and segmentations > 1:
+            raise UserError("--segmentations: single bases can be cut in one way only; leave it out.")
         self.tokenizer = at_resolution(checkpoint_tokenizer(folder), resolution)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.decoding = decoding or Decoding()
@@ -144,9 +146,11 @@ class Answerer:
         """
         if not labels or isinstance(labels, str):
             raise UserError("labels: give a list of the answers to choose from.")
-        question = Question(sorted(set(labels)))
-        [asked] = label_sets_of({"labels": question}, self.encoder).values()
-        return self._chosen_of(list(queries), [asked] * len(queries), [question] * len(queries))
+        given = Question(sorted(set(labels)))
+        [asked] = label_sets_of({"labels": given}, self.encoder).values()
+        known = [self.questions.get(query.question, given) for query in queries]
+        questions = [replace(given, strand_free=question.strand_free) for question in known]
+        return self._chosen_of(list(queries), [asked] * len(queries), questions)
 
     def answer(self, queries: Sequence[Query]) -> list[Answer]:
         """One answer for each query, in order; none depends on the others (but see ``Query.draw``)."""
@@ -170,8 +174,9 @@ class Answerer:
         self, queries: list[Query], sets: list[LabelSet], questions: list[Question]
     ) -> list[Answer]:
         documents, scores = self._read(queries, sets, questions)
-        for place, other in self._of_other_strands(queries, sets, questions).items():
-            scores[place] = mean_of_readings([scores[place], other])
+        for place, (other, of_other) in self._of_other_strands(queries, sets, questions).items():
+            scores[place] = mean_of_readings([scores[place], of_other])
+            documents[place] = _less_whole(documents[place], other)
         return [
             _refused(document) if isinstance(document, ValueError) else self._chosen(*row, document, score)
             for *row, document, score in zip(queries, questions, documents, scores, strict=True)
@@ -179,15 +184,14 @@ class Answerer:
 
     def _of_other_strands(
         self, queries: list[Query], sets: list[LabelSet], questions: list[Question]
-    ) -> dict[int, np.ndarray]:
-        """Log-probabilities of labels after the other strand, by place, where a question is strand-free."""
+    ) -> dict[int, tuple[Document | ValueError, np.ndarray]]:
+        """The other strand and log-probabilities after it, by place, where a question is strand-free."""
         places = [place for place, question in enumerate(questions) if question.strand_free]
         others = [
             replace(queries[place], nucleotides=queries[place].nucleotides.other_strand) for place in places
         ]
         chosen = [[given[place] for place in places] for given in (sets, questions)]
-        _, scores = self._read(others, *chosen)
-        return dict(zip(places, scores, strict=True))
+        return dict(zip(places, zip(*self._read(others, *chosen), strict=True), strict=True))
 
     def _read(
         self, queries: list[Query], sets: list[LabelSet], questions: list[Question]
@@ -216,7 +220,8 @@ class Answerer:
                 f"{self.folder}: the model gives no number for any label; its weights are broken."
             )
         text = max(labels, key=labels.__getitem__)
-        return Answer(text, labels[text], labels, scores, _notes(query, document))
+        notes = _notes(query, document, " of either strand" if question.strand_free else "")
+        return Answer(text, labels[text], labels, scores, notes)
 
     def _write(self, queries: list[Query]) -> list[Answer]:
         """Free text for each; prompts of like length are written together, so that little is padded."""
@@ -288,7 +293,14 @@ def _refused(error: ValueError) -> Answer:
     return Answer("", 0.0, refused=str(error))
 
 
-def _notes(query: Query, document: Document) -> tuple[str, ...]:
+def _less_whole(one: Document | ValueError, other: Document | ValueError) -> Document | ValueError:
+    """Of both strands the one of which fewer bases fit; the first if it does not fit at all."""
+    if isinstance(one, ValueError) or isinstance(other, ValueError):
+        return one
+    return min((one, other), key=lambda document: document.bases)
+
+
+def _notes(query: Query, document: Document, of_what: str = "") -> tuple[str, ...]:
     if not document.trimmed_bases:
         return ()
-    return (f"only the first {document.bases} of {query.nucleotides.bases} bases fit",)
+    return (f"only the first {document.bases} of {query.nucleotides.bases} bases{of_what} fit",)

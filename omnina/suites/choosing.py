@@ -26,12 +26,21 @@ def chosen_tasks(
 
     Raises UserError for names that are none of the suite's tasks, and for files that cannot be read.
     """
+    if notes and suite in (PLANTED, PROMOTERS):
+        raise UserError(f"--notes: {suite} brings its own; leave the option out.")
     if suite == PLANTED:
         return _named(planted_tasks(), wanted), SuiteNotes(metric="accuracy")
     if suite == PROMOTERS:
         return _named([promoter_task(genome)], wanted), SuiteNotes()
     of_suite = read_notes(notes) if notes else SuiteNotes()
     return read_tasks(Path(suite), of_suite, wanted), of_suite
+
+
+def check_output(output: Path, suite: str) -> None:
+    """Make the folder; UserError if it lies in the suite's own, whose tables would be taken for tasks."""
+    if output.resolve().is_relative_to(Path(suite).resolve()):
+        raise UserError(f"--output {output} lies in the suite's folder {suite}; choose one outside.")
+    output.mkdir(parents=True, exist_ok=True)
 
 
 def _named(tasks: Sequence[Task], wanted: Sequence[str] | None) -> list[Task]:

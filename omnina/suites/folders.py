@@ -22,10 +22,11 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from omnina.corpus.readers.streams import opened_bytes
 from omnina.errors import UserError
 from omnina.suites.published import SuiteNotes, TaskNotes
-from omnina.suites.task import Example, Task, draw, with_validation
+from omnina.suites.task import TEST, TRAIN, Example, Task, draw, with_validation
 from omnina.tables.table import read_rows
 
 VALIDATION_NAMES = ("dev", "valid", "val", "validation")
+SPLIT_NAMES = (TRAIN, TEST, *VALIDATION_NAMES)
 FASTA = (".fa", ".fna", ".fasta")
 TABLES = (".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".bgz", ".zst")
@@ -33,37 +34,41 @@ TEST_SHARE = 0.2  # of classes without splits
 
 
 def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = None) -> Iterator[Task]:
-    """The tasks below a folder, by name, one at a time.
+    """The tasks below a folder, by name; each is read when it is asked for, names are checked at once.
 
     Args:
         folder: the suite's.
         notes: questions and the labels' words, for tasks that have them.
         wanted: names; None: all.
 
-    Raises UserError for a folder without tasks, a name that is none of them, or files that cannot be read.
+    Raises UserError for a folder without tasks, a name that is none of them, notes of which none fits, a
+    task without both splits, or files that cannot be read.
     """
     found = {_name(path, folder): path for path in _task_folders(folder)}
     if not found:
         raise UserError(f"{folder}: no task in it; a task is a folder with train and test files, see --help.")
-    for name in wanted or found:
+    for name in wanted or ():
         if name not in found:
             raise UserError(f"{folder}: no task '{name}'; there are: {', '.join(found)}.")
-        yield _read_task(name, found[name], notes.of(name))
+    if notes.tasks and not set(notes.tasks) & set(found):
+        raise UserError(
+            f"{folder}: the notes name none of its tasks ({', '.join(found)}), but {', '.join(notes.tasks)}."
+        )
+    return (_read_task(name, found[name], notes.of(name)) for name in wanted or found)
 
 
 def _name(path: Path, folder: Path) -> str:
     return folder.resolve().name if path == folder else path.relative_to(folder).as_posix()
 
 
-def _task_folders(folder: Path) -> Iterator[Path]:
+def _task_folders(folder: Path) -> list[Path]:
+    """Folders of tasks at any depth, sorted; a task's own folders are not searched."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder.")
-    if _split_readers(folder) or len(_class_files(folder)) > 1:
-        yield folder
-        return
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir():
-            yield from _task_folders(entry)
+    if _split_readers(folder):
+        return [folder]
+    below = [path for entry in sorted(folder.iterdir()) if entry.is_dir() for path in _task_folders(entry)]
+    return below or ([folder] if len(_class_files(folder)) > 1 else [])
 
 
 def _read_task(name: str, folder: Path, notes: TaskNotes) -> Task:
@@ -75,20 +80,22 @@ def _read_task(name: str, folder: Path, notes: TaskNotes) -> Task:
         return with_validation(name, notes.question, train, test)
     splits = {split: [notes.worded(row) for row in read()] for split, read in readers.items()}
     own = next((splits[name] for name in VALIDATION_NAMES if name in splits), [])
-    return with_validation(name, notes.question, splits["train"], splits["test"], own)
+    return with_validation(name, notes.question, splits[TRAIN], splits[TEST], own)
 
 
 def _split_readers(folder: Path) -> dict[str, Callable[[], list[Example]]]:
-    """What reads each split of a task's folder; empty if it has not both ``train`` and ``test``."""
+    """What reads each split of a task's folder; empty if it holds none. UserError for some but not all."""
     found: dict[str, Callable[[], list[Example]]] = {}
     for entry in sorted(folder.iterdir()):
-        split = entry.name.split(".")[0]
-        read = _reader(entry)
-        if read and split in ("train", "test", *VALIDATION_NAMES):
+        split, read = _stem(entry), _reader(entry)
+        if read and split in SPLIT_NAMES:
             if split in found:
                 raise UserError(f"{folder}: two forms of the split '{split}'; keep one of them.")
             found[split] = read
-    return found if {"train", "test"} <= set(found) else {}
+    for split in (TRAIN, TEST):
+        if found and split not in found:
+            raise UserError(f"{folder}: there is {', '.join(found)}, but no {split}; a task needs both.")
+    return found
 
 
 def _reader(entry: Path) -> Callable[[], list[Example]] | None:
@@ -97,6 +104,14 @@ def _reader(entry: Path) -> Callable[[], list[Example]] | None:
     if _form(entry) in FASTA:
         return lambda: _labelled_fasta(entry)
     return (lambda: _labelled_table(entry)) if _form(entry) in TABLES else None
+
+
+def _stem(path: Path) -> str:
+    """The name without the suffixes of its form."""
+    name = path.name
+    for suffix in (*PACKED, *TABLES, *FASTA, ".txt"):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return name
 
 
 def _form(path: Path) -> str:
@@ -116,7 +131,7 @@ def _labelled_fasta(path: Path) -> list[Example]:
     for header, bases in _fasta(path):
         if "|" not in header:
             raise UserError(f"{path}: the record '{header}' has no label; write it as >NAME|LABEL.")
-        rows.append(Example(bases, header.rsplit("|", 1)[1]))
+        rows.append(Example(bases, header.rsplit("|", 1)[1].strip()))
     return rows
 
 
@@ -125,19 +140,29 @@ def _class_files(folder: Path) -> list[Path]:
 
 
 def _by_class(folder: Path) -> list[Example]:
-    """A FASTA file of each class, or a folder of text files of each."""
-    files = [(path, path.name.split(".")[0]) for path in _class_files(folder)]
-    rows = [Example(bases, label) for path, label in files for _, bases in _fasta(path)]
-    for label in (path for path in sorted(folder.iterdir()) if path.is_dir()):
-        texts = sorted(label.glob("*.txt"))
-        rows += [Example(text.read_text(encoding="utf-8").strip(), label.name) for text in texts]
-    if not rows:
+    """A FASTA file of each class, or a folder of text files of each; UserError for a class without rows."""
+    classes = {path: [bases for _, bases in _fasta(path)] for path in _class_files(folder)}
+    for path in (path for path in sorted(folder.iterdir()) if path.is_dir()):
+        classes[path] = ["".join(_text(file).split()) for file in sorted(path.glob("*.txt"))]
+    for path, sequences in classes.items():
+        if not sequences:
+            raise UserError(f"{path}: no sequence of this class; it needs FASTA records, or .txt files.")
+    if not classes:
         raise UserError(f"{folder}: neither FASTA files nor folders of .txt files of the classes.")
-    return rows
+    return [Example(bases, _stem(path)) for path, sequences in classes.items() for bases in sequences]
 
 
-def _fasta(path: Path) -> Iterator[tuple[str, str]]:
-    """(header up to the first blank, bases)."""
-    with opened_bytes(path) as stream:
-        for header, bases in SimpleFastaParser(TextIOWrapper(stream, encoding="utf-8")):
-            yield header.split(maxsplit=1)[0], bases
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: byte {error.start + 1} is not UTF-8.") from error
+
+
+def _fasta(path: Path) -> list[tuple[str, str]]:
+    """(header, bases) of each record."""
+    try:
+        with opened_bytes(path) as stream:
+            return list(SimpleFastaParser(TextIOWrapper(stream, encoding="utf-8")))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 ({error.reason}).") from error

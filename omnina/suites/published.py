@@ -53,19 +53,37 @@ class SuiteNotes:
 
 
 def read_notes(path: Path) -> SuiteNotes:
-    """Notes from a YAML file; UserError for a key that is none of those above."""
+    """Notes from a YAML file.
+
+    Raises UserError for a key that is none of those above, or a value of another kind.
+    """
     values = read_yaml(path)
     _check_keys(values, {"metric", "source", "tasks"}, path)
     if values.get("metric", METRIC) not in METRICS:
         raise UserError(f"{path}: metric '{values['metric']}' is none of {', '.join(METRICS)}.")
-    tasks = {}
-    for name, given in values.pop("tasks", {}).items():
-        _check_keys(given, {"question", "labels", "published"}, f"{path}: {name}")
-        tasks[name] = TaskNotes(**given)
-    return SuiteNotes(tasks=tasks, **values)
+    tasks = values.pop("tasks", None) or {}
+    return SuiteNotes(
+        tasks={name: _task_notes(given, f"{path}: {name}") for name, given in tasks.items()}, **values
+    )
+
+
+def _task_notes(given: Mapping | None, where: str) -> TaskNotes:
+    given = given or {}
+    _check_keys(given, {"question", "labels", "published"}, where)
+    for label, word in given.get("labels", {}).items():
+        if not (isinstance(label, str) and isinstance(word, str)):
+            raise UserError(
+                f'{where}: quote label and word, as in {{"0": "no"}}; {label}: {word} is no text.'
+            )
+    for model, score in given.get("published", {}).items():
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            raise UserError(f"{where}: the score of {model}, {score!r}, is no number.")
+    return TaskNotes(**given)
 
 
 def _check_keys(given: Mapping, known: set[str], where: Path | str) -> None:
+    if not isinstance(given, Mapping):
+        raise UserError(f"{where}: {given!r} is no mapping of {', '.join(sorted(known))}.")
     for key in given:
         if key not in known:
             raise UserError(f"{where}: '{key}' is none of {', '.join(sorted(known))}.")

@@ -7,21 +7,21 @@
 A run that was finished is not made again, one that was stopped goes on.
 """
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from omnina.errors import UserError
-from omnina.evaluation.asked_rows import read_asked_rows
 from omnina.evaluation.files import LAST_FILE, METRICS_FILE
-from omnina.evaluation.run import evaluate_checkpoint
-from omnina.files.durable import write_json
 from omnina.files.json_file import read_object
-from omnina.inference.answer import Answerer
-from omnina.suites.launching import launch
+from omnina.suites.launching import ROOT, launch
+from omnina.suites.stamp import check_stamp, settings_of, write_stamp
 from omnina.suites.task import TEST, TRAIN, VALIDATION
 
-FOLDER, SETTINGS_FILE = "test", "suite_run.json"
+FOLDER = "test"
+EVALUATE = ROOT / "scripts" / "evaluate.py"
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,19 @@ class Run:
     def results(self) -> dict[str, dict]:
         """Metrics on the test rows by system: made now, or read where they are there.
 
-        Raises UserError if fine-tuning fails, or if the folder holds a run of other settings.
+        Raises UserError if fine-tuning fails, or if the folder holds figures of other settings.
         """
-        test = self.folder / FOLDER
-        self._claim()
+        test, settings = self.folder / FOLDER, self._settings()
+        check_stamp(self.folder, settings)
         if not (test / LAST_FILE).is_file():
             self._finetune()
             self._test(test)
+            write_stamp(self.folder, settings)
         [of_question] = read_object(test / METRICS_FILE)["results"].values()
         return of_question
 
-    def _claim(self) -> None:
-        """Note the settings, or check that they are those noted."""
-        settings = {"config": self.config.read_text(encoding="utf-8"), "overrides": list(self.overrides)}
-        path = self.folder / SETTINGS_FILE
-        if path.is_file() and read_object(path) != settings:
-            raise UserError(f"{self.folder}: a run of other settings is here; choose another --output.")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings)
+    def _settings(self) -> dict:
+        return settings_of(self.config) | {"overrides": list(self.overrides)}
 
     def _finetune(self) -> None:
         settings = {
@@ -74,5 +69,8 @@ class Run:
         launch("finetune.sh", self.config, settings, self.overrides)
 
     def _test(self, output: Path) -> None:
-        rows, train = (read_asked_rows([str(self.tables[split])], "stop") for split in (TEST, TRAIN))
-        evaluate_checkpoint(Answerer(self.folder), rows, train, output, "stop")
+        """In a process of its own: a GPU is free again for the next run."""
+        command = [sys.executable, EVALUATE, "--checkpoint", self.folder, "--input", self.tables[TEST]]
+        done = subprocess.run([*command, "--output", output], check=False)
+        if done.returncode:
+            raise UserError(f"{output}: evaluation ended with status {done.returncode}; see above.")

@@ -1,19 +1,25 @@
 """All tasks of a suite, with every configuration and seed, into one table."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from omnina.errors import UserError
 from omnina.evaluation.metrics import classification_metrics
-from omnina.suites.convolution import NAME as CONVOLUTION
+from omnina.files.durable import write_json
+from omnina.files.json_file import read_object
+from omnina.files.yaml_file import read_yaml
 from omnina.suites.convolution import fit_convolution
+from omnina.suites.convolution import name as name_of_convolution
 from omnina.suites.published import SuiteNotes
 from omnina.suites.runs import Run
 from omnina.suites.table import TaskFigures, markdown
 from omnina.suites.task import Task
 
-TABLE_FILE, FIGURES_FILE = "table.md", "figures.json"
+TABLE_FILE, FIGURES_FILE, CONVOLUTION_FILE = "table.md", "figures.json", "convolution.json"
+OURS = ("seed", "output_dir", "train_files", "validation_files")  # no business of the command line's
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Suite:
         folder: where everything goes.
         train_rows: at most so many of each task; None: all.
         overrides: of the YAML's keys, as on the command line.
+
+    Raises UserError for two configurations of one name, a seed named twice, or overrides of what is ours.
     """
 
     configs: Sequence[Path]
@@ -36,26 +44,43 @@ class Suite:
     train_rows: int | None = None
     overrides: Sequence[str] = ()
 
+    def __post_init__(self) -> None:
+        for config in self.configs:
+            read_yaml(config)  # a missing file is told before anything trains
+        for kind, given in (("--config", [path.stem for path in self.configs]), ("--seeds", self.seeds)):
+            for value, times in Counter(given).items():
+                if times > 1:
+                    raise UserError(f"{kind}: {value} is named {times} times; each needs a name of its own.")
+        for key in OURS:
+            if any(part.split("=")[0] == f"--{key}" for part in self.overrides):
+                raise UserError(f"--{key} behind --: the suite sets it; leave it out.")
+
     def run(self, tasks: Iterable[Task]) -> str:
         """The table; it is written, with the figures behind it, after every task."""
         found: dict[str, TaskFigures] = {}
+        table = ""
         for task in tasks:
             found[task.name] = self._figures(task.capped(self.train_rows))
-            table = markdown(found, self.notes.metric)
+            table = markdown(found, self.notes.metric, self.notes.source)
             (self.folder / TABLE_FILE).write_text(table, encoding="utf-8")
             figures = {name: asdict(of) for name, of in found.items()}
             (self.folder / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        return markdown(found, self.notes.metric)
+        return table
 
     def _figures(self, task: Task) -> TaskFigures:
         folder = self.folder / task.name
         tables = task.write(folder)
         figures = TaskFigures(optimum=task.optimum, published=self.notes.of(task.name).published)
-        convolution = classification_metrics(fit_convolution(task, self.seeds[0]))
-        figures.others[CONVOLUTION] = convolution[self.notes.metric]
         for config in self.configs:
             for seed in self.seeds:
                 place = folder / config.stem / f"seed_{seed}"
                 results = Run(tables, config, seed, place, self.overrides).results()
                 figures.add(config.stem, results, self.notes.metric)
+        figures.others[name_of_convolution(task)] = self._convolution(task, folder / CONVOLUTION_FILE)
         return figures
+
+    def _convolution(self, task: Task, path: Path) -> float | None:
+        """Trained once for these tables."""
+        if not path.is_file():
+            write_json(path, classification_metrics(fit_convolution(task, self.seeds[0])))
+        return read_object(path)[self.notes.metric]

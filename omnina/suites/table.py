@@ -22,15 +22,17 @@ class TaskFigures:
         published: of other models, from their papers.
     """
 
-    of_configs: dict[str, list[float]] = field(default_factory=dict)
-    others: dict[str, float] = field(default_factory=dict)
+    of_configs: dict[str, list[float | None]] = field(default_factory=dict)
+    others: dict[str, float | None] = field(default_factory=dict)
     optimum: float | None = None
     published: Mapping[str, float] = field(default_factory=dict)
 
     def add(self, config: str, results: Mapping[str, Mapping], metric: str) -> None:
         """Note a run's results on the test rows."""
         self.of_configs.setdefault(config, []).append(results[MODEL][metric])
-        self.others.update({name: of[metric] for name, of in results.items() if name != MODEL})
+        for name, of in results.items():
+            if name != MODEL:
+                self.others[name.split(" (")[0]] = of[metric]  # without how many rows it was trained on
 
 
 def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
@@ -42,16 +44,22 @@ def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
     return mean, float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
 
 
-def with_margin(values: Sequence[float] | None) -> str:
-    """``mean ± margin``; ``-`` if there are none."""
-    if values is None:
+def with_margin(values: Sequence[float | None] | None) -> str:
+    """``mean ± margin``; ``-`` if there are none, or a run has none (an area of one class)."""
+    if values is None or None in values:
         return "-"
     mean, margin = mean_and_margin(values)
     return f"{mean:.3f}" if margin is None else f"{mean:.3f} ± {margin:.3f}"
 
 
-def markdown(figures: Mapping[str, TaskFigures], metric: str) -> str:
-    """One row a task; the mean of each column over its tasks last, where there are several."""
+def markdown(figures: Mapping[str, TaskFigures], metric: str, source: str = "") -> str:
+    """One row a task; the mean of each column over its tasks last, where there are several.
+
+    Args:
+        figures: by task.
+        metric: what they are.
+        source: of the published ones.
+    """
     configs = _names(of.of_configs for of in figures.values())
     others = _names(of.others for of in figures.values())
     published = _names(of.published for of in figures.values())
@@ -66,6 +74,8 @@ def markdown(figures: Mapping[str, TaskFigures], metric: str) -> str:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     if len(figures) > 1:
         lines.append(_means(figures, configs, others, published, has_optimum))
+    if published:
+        lines += ["", f"Published scores: {source}."]
     return "\n".join(lines) + "\n"
 
 
@@ -91,7 +101,7 @@ def _names(of_tasks) -> list[str]:
 
 
 def _mean_of(values: Sequence[float] | None) -> float | None:
-    return None if values is None else float(np.mean(values))
+    return None if values is None or None in values else float(np.mean(values))
 
 
 def _plain(value: float | None) -> str:

@@ -3,8 +3,9 @@
     FOLDER/tables/{true,shuffled,none}/   the training tables; only the column response differs
     FOLDER/{true,shuffled,none}/seed_1/   pretrain/ and finetune/, as the two stages leave them
 
-All three see the same sequences in the same order, and are fine-tuned and evaluated on the same questions.
-A run that was finished is not made again, one that was stopped goes on.
+All three see each sequence equally often, in different orders: steps are of so many tokens, and without text
+there are fewer. They are fine-tuned and evaluated on the same questions. A run that was finished is not made
+again, one that was stopped goes on.
 """
 
 import csv
@@ -17,9 +18,11 @@ from omnina.evaluation.evaluate import MODEL
 from omnina.evaluation.files import METRICS_FILE
 from omnina.evaluation.run import EVALUATION_FOLDER, is_evaluated
 from omnina.files.json_file import read_object
-from omnina.run_folder import RECORD_FILE, is_finished
+from omnina.run_folder import RECORD_FILE
 from omnina.suites.launching import launch
+from omnina.suites.stamp import check_stamp, settings_of, write_stamp
 from omnina.suites.table import with_margin
+from omnina.tables.digests import file_digest
 from omnina.tables.table import expand_paths, read_rows
 
 TRUE, SHUFFLED, NONE = ARMS = ("true", "shuffled", "none")
@@ -35,6 +38,7 @@ class TextAblation:
         pretraining, finetuning: YAML files.
         train_files: tables of pretraining, whose annotations are changed.
         seeds: of each run.
+        epochs: passes over the tables in pretraining.
         folder: where everything goes.
     """
 
@@ -42,6 +46,7 @@ class TextAblation:
     finetuning: Path
     train_files: Sequence[str]
     seeds: Sequence[int]
+    epochs: float
     folder: Path
 
     def run(self) -> str:
@@ -55,16 +60,28 @@ class TextAblation:
     def _figures(self, arm: str, tables: Sequence[Path], seed: int) -> dict[str, float]:
         place = self.folder / arm / f"seed_{seed}"
         pretrained, finetuned = place / "pretrain", place / "finetune"
-        if not is_finished(pretrained):
-            settings = {"train_files": list(tables), "output_dir": pretrained, "seed": seed}
-            launch("pretrain.sh", self.pretraining, settings)
+        settings = [settings_of(config) for config in (self.pretraining, self.finetuning)]
+        settings = {
+            "stages": settings,
+            "tables": [file_digest(path) for path in tables],
+            "epochs": self.epochs,
+        }
+        check_stamp(place, settings)
         if not is_evaluated(finetuned):
-            settings = {"checkpoint": pretrained, "output_dir": finetuned, "seed": seed}
-            launch("finetune.sh", self.finetuning, settings)
+            self._train(tables, pretrained, finetuned, seed)
+            write_stamp(place, settings)
         end = read_object(pretrained / RECORD_FILE)["validation_at_end"]
         results = read_object(finetuned / EVALUATION_FOLDER / METRICS_FILE)["results"]
         answered = {question: of[MODEL][METRIC] for question, of in results.items() if METRIC in of[MODEL]}
         return {"bits per base": end["eval_bits_per_base"]} | answered
+
+    def _train(self, tables: Sequence[Path], pretrained: Path, finetuned: Path, seed: int) -> None:
+        """Both stages; one that is finished says so and stops."""
+        passes = {"max_steps": -1, "num_train_epochs": self.epochs}
+        settings = {"train_files": list(tables), "output_dir": pretrained, "seed": seed}
+        launch("pretrain.sh", self.pretraining, settings | passes)
+        settings = {"checkpoint": pretrained, "output_dir": finetuned, "seed": seed}
+        launch("finetune.sh", self.finetuning, settings)
 
 
 def write_arm(tables: Sequence[Path], arm: str, folder: Path) -> list[Path]:

@@ -249,3 +249,17 @@ def test_segmentations_are_averaged_and_the_first_is_the_tokenizers_own(checkpoi
         shares = [np.exp(one - np.logaddexp.reduce(one)) for one in of_query]
         np.testing.assert_allclose(np.exp(answer.log_probabilities), np.mean(shares, axis=0), atol=1e-6)
     assert several.digest != answerer.digest
+
+
+def test_labels_given_by_hand_keep_a_question_strand_free(answerer):
+    free = Answerer(answerer.folder)
+    free.questions[COLOUR] = replace(free.questions[COLOUR], strand_free=True)
+    others = [replace(query, nucleotides=query.nucleotides.other_strand) for query in queries()]
+    found = [free.answer_from(asked, ["red", "blue"]) for asked in (queries(), others)]
+    for one, other in zip(*found, strict=True):
+        assert one.labels == pytest.approx(other.labels, abs=1e-6)
+
+
+def test_single_bases_have_no_other_segmentation(checkpoint):
+    with pytest.raises(UserError, match="single bases can be cut in one way only"):
+        Answerer(checkpoint, resolution="bases", segmentations=2)

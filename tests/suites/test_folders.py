@@ -174,3 +174,65 @@ def test_a_cap_keeps_the_same_rows_every_time():
     assert len(task.capped(30).train) == 30 and task.capped(30) == task.capped(30)
     assert set(task.capped(20).train) < set(task.capped(30).train)
     assert task.capped(None) is task and task.capped(1000) is task
+
+
+def test_a_split_alone_is_told_however_it_lies(tmp_path):
+    for number, name in enumerate(("train.csv", "valid.fna", "test/yes/1.txt")):
+        folder = tmp_path / str(number) / "task"
+        written(folder / name, "sequence,label\nACGT,1\n")
+        with pytest.raises(UserError, match="a task needs both"):
+            read_tasks(tmp_path / str(number), NO_NOTES)
+
+
+def test_labels_and_classes_keep_blanks_and_dots(tmp_path):
+    for split in ("train", "test"):
+        words = ("weak enhancer", "strong enhancer")
+        records = [f">seq {n}|{words[n % 2]}\n{row.sequence}\n" for n, row in enumerate(rows_of(split))]
+        written(tmp_path / "a" / f"{split}.fna", "".join(records))
+        for variant in ("H3.1", "H3.3"):
+            text = "".join(f">x\n{row.sequence}\n" for row in rows_of(split))
+            written(tmp_path / "b" / split / f"{variant}.fa", text)
+    first, second = read_tasks(tmp_path, NO_NOTES)
+    assert {row.label for row in first.train} == set(words)
+    assert {row.label for row in second.train} == {"H3.1", "H3.3"}
+
+
+def test_a_class_without_sequences_is_told(tmp_path):
+    for split in ("train", "test"):
+        written(tmp_path / "a" / split / "yes.fa", ">x\nACGT\n")
+        written(tmp_path / "a" / split / "no" / "1.fa", ">x\nACGT\n")
+    with pytest.raises(UserError, match="no sequence of this class"):
+        list(read_tasks(tmp_path, NO_NOTES))
+
+
+def test_a_row_that_is_no_sequence_is_told_before_anything_trains(tmp_path):
+    gue(tmp_path)
+    path = tmp_path / "prom" / "prom_300_all" / "test.csv"
+    path.write_text(path.read_text() + "ACGX,1\n")
+    with pytest.raises(UserError, match=r"a test row \('ACGX'\): .* 'X' at base 4"):
+        list(read_tasks(tmp_path, NO_NOTES))
+
+
+def test_notes_of_another_suite_are_told(tmp_path):
+    gue(tmp_path)
+    with pytest.raises(UserError, match=r"the notes name none of its tasks \(prom/prom_300_all\), but a"):
+        read_tasks(tmp_path, SuiteNotes(tasks={"a": TaskNotes()}))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tasks:\n  a:\n    labels: {0: no, 1: yes}\n", "quote label"),
+        ("tasks:\n  a:\n    published: {X: high}\n", "is no number"),
+        ("tasks:\n  a: why\n", "is no mapping"),
+    ],
+)
+def test_values_of_notes_of_another_kind_are_told(tmp_path, text, told):
+    written(tmp_path / "x.yaml", text)
+    with pytest.raises(UserError, match=told):
+        read_notes(tmp_path / "x.yaml")
+
+
+def test_a_task_without_notes_is_asked_in_general(tmp_path):
+    written(tmp_path / "x.yaml", "tasks:\n  a:\n")
+    assert read_notes(tmp_path / "x.yaml").of("a") == read_notes(tmp_path / "x.yaml").of("b") == TaskNotes()

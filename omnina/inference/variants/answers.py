@@ -1,7 +1,7 @@
 """What variants change in a fine-tuned checkpoint's answers: each label's probability with and without them.
 
 A window is asked about as ``scripts/predict.py`` asks, in the tokenizer's own segmentation. Several windows
-of one variant, and both strands, count by their mean.
+of one variant, and both strands, count by their mean; a question that is strand-free is always asked of both.
 """
 
 from collections.abc import Sequence
@@ -47,6 +47,8 @@ class AnswerScorer:
             )
         self.answerer, self.question, self.settings, self.label = answerer, question, settings, label
         self._own_labels = labels is not None
+        known = answerer.questions.get(question)
+        self._strand_free = known is not None and known.strand_free  # the answerer reads both in any case
         self.labels: list[str] = (
             sorted(set(labels)) if self._own_labels else answerer.questions[question].labels
         )
@@ -60,7 +62,7 @@ class AnswerScorer:
 
         NaN where a window takes more tokens than the model reads beside the question.
         """
-        return differences(pairs, self._probabilities, self.settings.both_strands)
+        return differences(pairs, self._probabilities, self.settings.both_strands and not self._strand_free)
 
     def scores(self, pairs: Sequence[Windows]) -> np.ndarray:
         """(pairs,) float64: the change of the one label's probability."""

@@ -1,0 +1,32 @@
+"""What a folder's figures were made with, so that those of other settings are not taken for them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from omnina.checkpoints.contents import weights_digest
+from omnina.errors import UserError
+from omnina.files.durable import write_json
+from omnina.files.json_file import read_object
+from omnina.files.yaml_file import read_yaml
+
+STAMP_FILE = "made_with.json"
+
+
+def check_stamp(folder: Path, settings: Mapping) -> None:
+    """UserError if finished figures of other settings are in a folder."""
+    path = folder / STAMP_FILE
+    if path.is_file() and read_object(path) != settings:
+        raise UserError(f"{folder}: figures of other settings are here; choose another --output.")
+
+
+def write_stamp(folder: Path, settings: Mapping) -> None:
+    """Note the settings of figures that are finished."""
+    write_json(folder / STAMP_FILE, settings)
+
+
+def settings_of(config: Path) -> dict:
+    """A YAML's keys, and the weights of the checkpoint that it goes on from."""
+    values = read_yaml(config)
+    start = values.get("checkpoint")
+    weights = weights_digest(Path(start)) if start and Path(start).is_dir() else ""
+    return {"keys": values, "weights": weights}
