@@ -238,7 +238,8 @@ def test_a_strand_that_does_not_fit_is_refused_alike(answerer):
 
 def test_segmentations_are_averaged_and_the_first_is_the_tokenizers_own(checkpoint, answerer):
     several = Answerer(checkpoint, segmentations=3)
-    documents = several.encoder.encode([Row(query.nucleotides, "red", COLOUR) for query in queries()])
+    longest = several.label_sets[COLOUR].longest
+    documents = several.encoder.encode([Row(query.nucleotides, longest, COLOUR) for query in queries()])
     readings = list(several.readings.of(documents))
     assert len(readings) == 3 and readings[0] == documents
     assert readings[1] != documents and readings[2] != readings[1]
