@@ -5,7 +5,7 @@
     model = OmniNA.load("output/finetune")
     model.answer("ACGT...", "Does this sequence code for a protein?").labels     {"no": 0.07, "yes": 0.93}
     model.annotate("ACGT...")[0].text                                            "16S ribosomal RNA gene ..."
-    model.embed(["ACGT...", "GGCA..."], layer=4)                                 (2, H) float32
+    model.embed(["ACGT...", "GGCA..."], layer=2)                                 (2, H) float32
     model.score("ACGT...").bits_per_base                                         1.9
     model.score_variants("ACGT...", [(12, "A", "G")])                            (1,) float64, nats
     model.change_answers("ACGT...", [(12, "A", "G")], question)["yes"]           (1,) float64

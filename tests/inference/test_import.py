@@ -155,6 +155,7 @@ def test_shards_and_safetensors_are_read_too(published, copied, tmp_path):
         ),
         (lambda folder: change_config(folder, hidden_act="gelu"), "'gelu' is not implemented"),
         (lambda folder: cut_short(folder / "pytorch_model.bin"), "pytorch_model.bin: not weights"),
+        (lambda folder: point(folder / "pytorch_model.bin"), "a pointer of Git LFS, not the weights"),
     ],
 )
 def test_damage_is_named_and_nothing_is_left(copied, tmp_path, damage, message):
@@ -233,6 +234,10 @@ def name_shard(folder: Path, name: str) -> None:
     (folder / "pytorch_model.bin").unlink()
     index = {"weight_map": {"model.norm.weight": name}}
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+
+
+def point(path: Path) -> None:
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
 
 def cut_short(path: Path) -> None:

@@ -20,6 +20,7 @@ from omnina.files.listed import check_name
 
 BIN_INDEX_FILE = f"{BIN_FILE}.index.json"
 FREQUENCIES = re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq")
+POINTER = b"version https://git-lfs"
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -90,6 +91,9 @@ def _listed(index: Path) -> list[Path]:
 
 
 def _load(path: Path) -> dict[str, Tensor]:
+    with path.open("rb") as stream:
+        if stream.read(len(POINTER)) == POINTER:
+            raise UserError(f"{path}: a pointer of Git LFS, not the weights; 'git lfs pull' fetches them.")
     if path.suffix != ".safetensors":
         return load_pickled(path, "cpu")
     try:

@@ -10,6 +10,7 @@ from omnina.inference.variants.haplotypes import Contig
 REQUIREMENTS = "requirements-variants.txt"
 GZIP_MAGIC, BGZF_FLAG, BGZF_MARK = b"\x1f\x8b", 4, b"BC"
 PREFIX = "chr"
+MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
 BLOCK = 1 << 16  # bases read at a time: variants come sorted, and each asks for a stretch near the last
 KEPT_BLOCKS = 4
 
@@ -51,9 +52,8 @@ class Reference:
         self.block = lru_cache(maxsize=KEPT_BLOCKS)(self._read_block)
 
     def contig(self, name: str) -> "_StoredContig | None":
-        """By its name, with or without ``chr`` before it; None if there is no such contig."""
-        other = name.removeprefix(PREFIX) if name.startswith(PREFIX) else PREFIX + name
-        found = next((known for known in (name, other) if known in self._lengths), None)
+        """By its name, with or without ``chr`` before it, M as MT; None if there is no such contig."""
+        found = next((known for known in _names_alike(name) if known in self._lengths), None)
         return None if found is None else _StoredContig(self, found, self._lengths[found])
 
     def contigs(self) -> list["_StoredContig"]:
@@ -85,6 +85,13 @@ class _StoredContig(Contig):
         text = "".join(self._reference.block(self.name, number) for number in blocks)
         shift = start // BLOCK * BLOCK
         return text[start - shift : end - shift].replace("U", "T")
+
+
+def _names_alike(name: str) -> list[str]:
+    """The name itself, then how others write it."""
+    if name in MITOCHONDRION:
+        return [name, *MITOCHONDRION]
+    return [name, name.removeprefix(PREFIX) if name.startswith(PREFIX) else PREFIX + name]
 
 
 def _check_index(path: Path) -> None:

@@ -136,3 +136,10 @@ def test_a_packed_vcf_without_an_index(reference, tmp_path):
     packed.write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(UserError, match=r"variants.vcf.gz: this is packed by gzip.*bgzip >"):
         read(packed, reference)
+
+
+@pytest.mark.parametrize("asked", ["MT", "M", "chrM", "chrMT"])
+def test_the_mitochondrions_names(tmp_path, asked):
+    path = tmp_path / "genome.fa"
+    path.write_text(">chrM\nACGTACGT\n")
+    assert len(Reference(path).contig(asked)) == 8
