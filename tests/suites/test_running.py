@@ -89,7 +89,7 @@ def test_a_suite_trains_tests_and_goes_on(tmp_path):
     assert done.returncode == 0, done.stderr
     table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8").splitlines()
     heads = ["accuracy, test rows", "short_sequences", "majority", "k-mers", "positions", "convolution"]
-    assert table[0] == f"| {' | '.join(heads)} |"
+    assert table[0] == f"| {' | '.join([*heads, 'optimum'])} |"
     assert "±" in table[2] and table[2].endswith("| 0.970 |")
     weights = tmp_path / "out" / "motif_at_place" / "short_sequences" / "seed_2" / "model.safetensors"
     made = weights.stat().st_mtime_ns
