@@ -5,6 +5,7 @@
 ``bash finetune.sh`` does the same after setting up, with the accelerate configuration for the machine.
 """
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,17 +34,18 @@ def main(arguments: list[str] | None = None) -> None:
 
     set_seed(args.seed)
     with stopping_at_once(), RunLock(Path(args.output_dir)):
-        _train_and_evaluate(run, args)
+        _train_and_evaluate(run, args, shlex.join(["bash", "finetune.sh", *arguments]))
     leave()
 
 
-def _train_and_evaluate(run: FinetuneSettings, args: "TrainerSettings") -> None:
+def _train_and_evaluate(run: FinetuneSettings, args: "TrainerSettings", command: str) -> None:
     from omnina.evaluation.run import finish_finetuning, is_evaluated
+    from omnina.report.page import is_reported, report_run
     from omnina.sampling_table import print_sampling
     from omnina.stage import prepare
     from omnina.training import train
 
-    stage = prepare(run, args)
+    stage = prepare(run, args, command)
     print_sampling(stage)
     adapters = None
     if run.lora_rank:
@@ -51,9 +53,14 @@ def _train_and_evaluate(run: FinetuneSettings, args: "TrainerSettings") -> None:
 
         adapters = LoRA(run.lora_rank, run.lora_alpha, args.seed)
     trained = train(stage, adapters)
-    if stage.is_main and (trained or not is_evaluated(stage.folder)):
+    if not stage.is_main:
+        return
+    evaluated = not trained and is_evaluated(stage.folder)
+    if not evaluated:
         tables = (run.validation_files, run.train_files)
         finish_finetuning(stage.folder, *tables, run.tokens_per_device, run.bad_rows)
+    if not evaluated or not is_reported(stage.folder):
+        report_run(stage.folder)
 
 
 if __name__ == "__main__":

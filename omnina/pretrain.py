@@ -5,6 +5,7 @@
 ``bash pretrain.sh`` does the same after setting up, with the accelerate configuration for the machine.
 """
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -24,14 +25,20 @@ def main(arguments: list[str] | None = None) -> None:
 
     from transformers import set_seed  # seconds to import: not for --help, nor for a mistake in a setting
 
+    from omnina.evaluation.run import write_annotation_examples
     from omnina.ranks import leave
+    from omnina.report.page import is_reported, report_run
     from omnina.run_lock import RunLock
     from omnina.stage import prepare
     from omnina.training import train
 
     set_seed(args.seed)
     with stopping_at_once(), RunLock(Path(args.output_dir)):
-        train(prepare(run, args))
+        stage = prepare(run, args, shlex.join(["bash", "pretrain.sh", *arguments]))
+        trained = train(stage)
+        if stage.is_main and (trained or not is_reported(stage.folder)):
+            write_annotation_examples(stage.folder, stage.validation)
+            report_run(stage.folder)
     leave()
 
 

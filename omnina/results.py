@@ -3,10 +3,11 @@
 import torch
 
 from omnina.card.model_card import write_model_card
+from omnina.data_profile import data_profile
+from omnina.loss_plots import plot_answers, plot_losses
 from omnina.markov_baseline import markov_baselines
 from omnina.metric_names import distinct_names
-from omnina.report import plot_answers, plot_losses
-from omnina.run_folder import made_by, write_record
+from omnina.run_folder import made_by, write_log, write_record
 from omnina.stage import Stage
 from omnina.trainer import OmniNATrainer
 
@@ -26,7 +27,9 @@ def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seco
         plot_losses(history, order_5, names, folder / "loss.png")
     first = next((entry for entry in history if "eval_loss" in entry and entry["step"] == 0), {})
     steps = trainer.state.global_step - trainer.first_step
+    write_log(folder, history)
     record = {
+        "command": stage.command,
         "steps": trainer.state.global_step,
         "best_checkpoint": trainer.state.best_model_checkpoint,
         "seconds": round(seconds, 1),
@@ -40,6 +43,7 @@ def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seco
         "markov_bits_per_base": markov,
         **({"markov_sample": sample} if sample else {}),
         "data": {"train": stage.train.data_hash, "validation": stage.validation.data_hash},
+        "profile": data_profile(stage.train, stage.tokenizer),
         "counts": {"train": stage.train.counts.as_json(), "validation": stage.validation.counts.as_json()},
         "seed": stage.args.seed,
         **made_by(),

@@ -1,7 +1,8 @@
 """A run's folder: whose it is, where to go on, what it says in the end.
 
 ``run_settings.json`` holds what decides the weights; a folder whose settings differ is refused.
-``run.json`` is the record of a finished run. ``checkpoint-N`` folders are where a killed one goes on.
+``run.json`` is the record of a finished run, ``training_log.json`` what it logged; ``checkpoint-N``
+folders are where a killed one goes on.
 """
 
 import platform
@@ -18,6 +19,7 @@ from omnina.files.json_file import read_object
 
 SETTINGS_FILE = "run_settings.json"
 RECORD_FILE = "run.json"
+LOG_FILE = "training_log.json"
 PACKAGES = ("torch", "transformers", "accelerate", "tokenizers")
 
 
@@ -65,6 +67,11 @@ def is_finished(folder: Path) -> bool:
 def write_record(folder: Path, record: dict) -> None:
     """Write ``run.json``."""
     write_json(folder / RECORD_FILE, record)
+
+
+def write_log(folder: Path, log_history: list[dict]) -> None:
+    """Write ``training_log.json``, the Trainer's log under the name that its own state gives it."""
+    write_json(folder / LOG_FILE, {"log_history": log_history})
 
 
 def made_by() -> dict:

@@ -58,6 +58,7 @@ class Stage:
     validation: TokenizedData
     plan: StepPlan
     questions: Questions | None = None
+    command: str = ""  # that started the run
 
     @property
     def folder(self) -> Path:
@@ -70,8 +71,10 @@ class Stage:
         return self.args.process_index == 0
 
 
-def prepare(run: RunSettings, args: TrainerSettings) -> Stage:
+def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage:
     """Check settings, tokenise the tables, plan the steps; sets accumulation and ``max_steps`` in args.
+
+    ``command`` started the run, for its record.
 
     Raises UserError for anything that would go wrong later for a reason that is known now.
     """
@@ -94,7 +97,7 @@ def prepare(run: RunSettings, args: TrainerSettings) -> Stage:
     if args.max_steps <= 0:
         args.max_steps = ceil(args.num_train_epochs * plan.steps_per_epoch)
     questions = _questions(run, tables[0], tokenizer) if settings.questions else None
-    return Stage(run, args, settings, tokenizer, *tables, plan, questions)
+    return Stage(run, args, settings, tokenizer, *tables, plan, questions, command)
 
 
 def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:

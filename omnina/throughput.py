@@ -1,4 +1,4 @@
-"""How fast a run trains: tokens and bases a second, waiting for data, filler, share of the ceiling."""
+"""How fast a run trains: tokens and bases a second, waiting for data, filler, FLOPs, share of the ceiling."""
 
 import time
 from dataclasses import dataclass, field
@@ -68,7 +68,10 @@ class Throughput:
         for name, value in vars(lap).items():
             setattr(self.totals, name, getattr(self.totals, name) + value)
         self._began, self.step = now, step
-        return self._figures(lap)
+        return self._figures(lap) | {
+            "model_tflops_per_second": round(lap.flops / lap.seconds / 1e12, 4),
+            "tokens_seen": step * self.plan.stride,
+        }
 
     def record(self, device: torch.device, dtype: torch.dtype, processes: int) -> dict[str, float]:
         """Over all laps, for ``run.json``; with the share of the matrix-product ceiling, measured now.

@@ -25,6 +25,7 @@ from omnina.inference.questions import Questions, save_questions
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
 from omnina.matrix_optimizer import matrix_optimizer
 from omnina.packing import FlatCollator, StepPlan, StepSampler
+from omnina.peak_memory import peak_memory
 from omnina.preemption import Preempted, Preemption
 from omnina.ranks import any_rank, by_main
 from omnina.sharding import gathered_once, set_up_sharding
@@ -78,6 +79,8 @@ class OmniNATrainer(GuardedSteps):
         shape, passes = collator.fixed_shape, self.args.world_size * self.args.gradient_accumulation_steps
         computed = shape.tokens * passes if shape else None
         self.throughput = Throughput(plan, bases, self.model.config, first_step, computed)
+        self.clock = _Clock()
+        self.add_callback(self.clock)
         self.add_callback(_TrueEpoch(plan))
         self.add_callback(_StepsOfSettings())
         self.add_callback(_DropoutSeed())
@@ -185,11 +188,13 @@ class OmniNATrainer(GuardedSteps):
             raise UserError(f"metric_for_best_model: there is no '{wanted}'; there are: {names}.")
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add tokens and bases per second since the last log, and the share of time waiting for data."""
+        """Add speed since the last log, peak memory, and the seconds since the run began."""
         if "loss" in logs and self.state.global_step > self.throughput.step:
             logs |= self.throughput.lap(self.state.global_step, self._loader.waited)
+            logs["peak_memory_gb"] = round(peak_memory(self.args.device) / 1e9, 3)
             if self.health.skipped:
                 logs["skipped_steps"] = self.health.skipped
+        logs["seconds"] = round(self.clock.seconds, 1)
         super().log(logs, start_time)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: None) -> None:
@@ -245,6 +250,21 @@ class OmniNATrainer(GuardedSteps):
             save_tokenizer(self.tokenizer, folder)
             if self.questions is not None:
                 save_questions(self.questions, folder)
+
+
+class _Clock(TrainerCallback):
+    """Seconds of training, validation included, over all calls that worked on the run."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        earlier = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
+        self._began = time.perf_counter() - earlier
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
 
 
 class _TrueEpoch(TrainerCallback):

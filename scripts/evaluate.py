@@ -38,10 +38,11 @@ def main() -> None:
     arguments = parse_arguments()
     # Seconds to import: not for --help, nor for a mistake on the command line.
     from omnina.evaluation.asked_rows import read_asked_rows
-    from omnina.evaluation.files import check_folder
-    from omnina.evaluation.run import EVALUATION_FOLDER, evaluate_checkpoint
+    from omnina.evaluation.files import EVALUATION_FOLDER, check_folder
+    from omnina.evaluation.run import evaluate_checkpoint
     from omnina.evaluation.training_tables import training_tables
     from omnina.inference.answer import Answerer
+    from omnina.report.page import is_reported, report_run
 
     rows = read_asked_rows(arguments.input, arguments.bad_rows)
     tables, note = (
@@ -59,6 +60,8 @@ def main() -> None:
     notes = [note] if note else []
     print(evaluate_checkpoint(answerer, rows, train_rows, output, arguments.bad_rows, notes))
     print(f"Figures and plots are in {output}.")
+    if output == arguments.checkpoint / EVALUATION_FOLDER and is_reported(arguments.checkpoint):
+        report_run(arguments.checkpoint)
 
 
 if __name__ == "__main__":

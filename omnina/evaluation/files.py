@@ -1,7 +1,7 @@
 """An evaluation as files that people and programs read.
 
-``metrics.json``, ``metrics.csv``, ``metrics.md``, ``classes.csv``, plots, and ``plots.md`` that shows them,
-the last file: an evaluation is whole if it is there.
+``metrics.json``, ``metrics.csv``, ``metrics.md``, ``classes.csv``, ``curves.json``, plots of those, and
+``plots.md`` that shows them, the last file: an evaluation is whole if it is there.
 """
 
 import csv
@@ -13,14 +13,16 @@ from pathlib import Path
 
 from omnina.errors import UserError
 from omnina.evaluation.calibration import Calibration
+from omnina.evaluation.curves import question_curves
 from omnina.evaluation.evaluate import MODEL, Evaluation
 from omnina.evaluation.plots import plot_question
 from omnina.evaluation.summary import csv_rows, markdown_table
-from omnina.files.durable import write_whole
+from omnina.files.durable import write_json, write_whole
 from omnina.files.output_links import refuse_links_out
 from omnina.metric_names import distinct_names
 
-METRICS_FILE, LAST_FILE = "metrics.json", "plots.md"
+EVALUATION_FOLDER = "evaluation"  # in a run's folder
+METRICS_FILE, CURVES_FILE, LAST_FILE = "metrics.json", "curves.json", "plots.md"
 LONGEST_STEM = 60  # characters of a file name that stand for a question
 
 
@@ -67,12 +69,13 @@ def write_evaluation(
 
 
 def _write_plots(found: Evaluation, output: Path) -> None:
-    """Plots of each question with labels, then the page that shows them."""
+    """Curves and plots of each question with labels, then the page that shows them."""
     page = ["# Plots of the questions with labels", ""]
     stems = distinct_names(found.scored, LONGEST_STEM)
-    for question, systems in found.scored.items():
-        baselines = {name: scored for name, scored in systems.items() if name != MODEL}
-        names = plot_question(systems[MODEL], question, output, stems[question], baselines)
+    curves = {question: question_curves(MODEL, systems) for question, systems in found.scored.items()}
+    write_json(output / CURVES_FILE, {question: each.as_json() for question, each in curves.items()})
+    for question, each in curves.items():
+        names = plot_question(each, question, output, stems[question])
         page += [f"## {question}", "", *(f"![{name}]({name})" for name in names), ""]
     write_whole(output / LAST_FILE, lambda stream: stream.write("\n".join(page).encode()))
 

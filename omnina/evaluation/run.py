@@ -4,16 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnina.card.model_card import write_model_card
+from omnina.dataset import TokenizedData
 from omnina.evaluation.asked_rows import AskedRow, answer_rows, read_asked_rows
 from omnina.evaluation.evaluate import calibrated, evaluate
-from omnina.evaluation.files import LAST_FILE, write_evaluation
+from omnina.evaluation.examples import annotation_examples, answer_examples, write_examples
+from omnina.evaluation.files import EVALUATION_FOLDER, LAST_FILE, write_evaluation
 from omnina.evaluation.training_tables import record_training_tables
 from omnina.files.json_file import read_object
-from omnina.inference.answer import Answerer
-from omnina.inference.questions import Questions, save_questions
+from omnina.inference.answer import Answer, Answerer
+from omnina.inference.packed import PackedReader
+from omnina.inference.questions import Question, Questions, save_questions
 from omnina.run_folder import RECORD_FILE
-
-EVALUATION_FOLDER = "evaluation"
 
 
 def finish_finetuning(
@@ -36,10 +37,18 @@ def finish_finetuning(
     save_questions(questions, folder)
     record_training_tables(folder, train_files)
     found = evaluate(questions.by_text, rows, answers, read_asked_rows(train_files, bad_rows))
+    _write_examples(answerer, questions.by_text, rows, answers, folder / EVALUATION_FOLDER)
     notes = [change.sentence(question) for question, change in changes.items()]
     _write_card(folder, {"results": found.results, "notes": [*notes, *found.overlap]})
     print(write_evaluation(found, folder / EVALUATION_FOLDER, notes, changes))
     print(f"Figures and plots are in {folder / EVALUATION_FOLDER}.")
+
+
+def write_annotation_examples(folder: Path, validation: TokenizedData) -> None:
+    """After pretraining: what the checkpoint writes for a few validation sequences."""
+    output = folder / EVALUATION_FOLDER
+    output.mkdir(exist_ok=True)
+    write_examples(annotation_examples(PackedReader(folder), validation), output)
 
 
 def _write_card(folder: Path, evaluation: Mapping) -> None:
@@ -63,4 +72,16 @@ def evaluate_checkpoint(
 ) -> str:
     """Answer rows and write every figure; returns the Markdown table, with the notes below it."""
     rows, answers = answer_rows(answerer, rows, bad_rows)
+    _write_examples(answerer, answerer.questions, rows, answers, output)
     return write_evaluation(evaluate(answerer.questions, rows, answers, train_rows), output, notes)
+
+
+def _write_examples(
+    answerer: Answerer,
+    questions: Mapping[str, Question],
+    rows: Sequence[AskedRow],
+    answers: Sequence[Answer],
+    output: Path,
+) -> None:
+    output.mkdir(parents=True, exist_ok=True)
+    write_examples(answer_examples(answerer.reader, questions, rows, answers), output)

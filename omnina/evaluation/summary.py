@@ -45,11 +45,11 @@ def _section(question: str, systems: Mapping[str, Mapping]) -> str:
     lines = [f"## {question}", "", f"{rows:,} rows", ""]
     lines.append("| | " + " | ".join(COLUMNS[name] for name in names) + " |")
     lines.append("|---|" + "---:|" * len(names))
-    best = {name: _best(name, systems) for name in names}
+    best = {name: best_value(name, systems) for name in names}
     for system, metrics in systems.items():
         cells = [_cell(name, metrics, best[name]) for name in names]
         lines.append(f"| {system} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", _verdict(systems), ""])
+    return "\n".join([*lines, "", verdict(systems), ""])
 
 
 def _cell(name: str, metrics: Mapping, best: float | None) -> str:
@@ -62,14 +62,15 @@ def _cell(name: str, metrics: Mapping, best: float | None) -> str:
     return f"{text} [{interval[0]:.2f}-{interval[1]:.2f}]" if interval else text
 
 
-def _best(name: str, systems: Mapping[str, Mapping]) -> float | None:
+def best_value(name: str, systems: Mapping[str, Mapping]) -> float | None:
+    """The best figure of a column; None where there is nothing to compare."""
     values = [metrics[name] for metrics in systems.values() if metrics.get(name) is not None]
     if len(systems) == 1 or not values:
         return None
     return min(values) if name in LOWER_IS_BETTER else max(values)
 
 
-def _verdict(systems: Mapping[str, Mapping]) -> str:
+def verdict(systems: Mapping[str, Mapping]) -> str:
     """Which baselines beat the model, in words: by MCC, in free text by exact match."""
     (model, own), *others = systems.items()
     if not others:

@@ -21,6 +21,7 @@ from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 from omnina.inference.generation import Decoding, Generator
 from omnina.inference.label_set import LabelSet, label_sets_of
 from omnina.inference.label_tree import LabelTree
+from omnina.inference.packed import PackedReader
 from omnina.inference.questions import Question, Questions, load_questions, nearest_question
 from omnina.inference.readings import Readings, mean_of_readings
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
@@ -132,6 +133,12 @@ class Answerer:
                 f"--max_new_tokens ({self.decoding.max_new_tokens}) leaves no room for a prompt in the "
                 f"{self.max_length} tokens of {self.folder}; give fewer."
             ) from error
+
+    @cached_property
+    def reader(self) -> PackedReader:
+        """The same weights at reading sequences."""
+        how = {"tokens_per_batch": self.tokens_per_batch, "resolution": self.resolution}
+        return PackedReader(self.folder, model=self.model, **how)
 
     @cached_property
     def generator(self) -> Generator:

@@ -15,7 +15,6 @@ letters in any case, U read as T, or several labelled ones: ``"gRNA:ACGT targetR
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +29,6 @@ from omnina.inference.answer import DTYPES, Answer, Answerer, Query
 from omnina.inference.embedding import Embedder, EmbeddingSettings, Pooling
 from omnina.inference.generation import Decoding
 from omnina.inference.likelihood import Likelihood, Scored, likelihoods
-from omnina.inference.packed import PackedReader
 from omnina.inference.variants.answers import AnswerScorer
 from omnina.inference.variants.haplotypes import Change, TextContig, Windows, canonical, windows
 from omnina.inference.variants.records import fault_of_alternative
@@ -117,7 +115,7 @@ class OmniNA:
 
         Raises UserError for a sequence that cannot be read, ValueError for labelled ones that do not fit.
         """
-        annotator = Annotator(self._reader, decoding or Decoding(), each)
+        annotator = Annotator(self._answerer.reader, decoding or Decoding(), each)
         return _one_or_all(
             sequences, lambda nucleotides: annotator.annotate(nucleotides, range(len(nucleotides)))
         )
@@ -144,13 +142,13 @@ class OmniNA:
         Raises UserError for a layer that is not there or a sequence that cannot be read, ValueError for
         labelled ones that do not fit.
         """
-        embedder = Embedder(self._reader, [layer], EmbeddingSettings(pooling, both_strands))
+        embedder = Embedder(self._answerer.reader, [layer], EmbeddingSettings(pooling, both_strands))
 
         def embedded(nucleotides: list[Nucleotides]) -> list[np.ndarray] | np.ndarray:
             found = [vectors[..., 0, :] for vectors in embedder.embed(nucleotides)]
             if pooling == "bases":
                 return found
-            return np.stack(found) if found else np.empty((0, self._reader.model.config.hidden_size))
+            return np.stack(found) if found else np.empty((0, self._answerer.reader.model.config.hidden_size))
 
         return _one_or_all(sequences, embedded)
 
@@ -173,7 +171,7 @@ class OmniNA:
             if len(given) != len(nucleotides):
                 raise UserError(f"{len(nucleotides)} sequences, but {len(given)} annotations.")
             rows = [Scored(one, text) for one, text in zip(nucleotides, given, strict=True)]
-            found = likelihoods(self._reader, rows)
+            found = likelihoods(self._answerer.reader, rows)
             for likelihood in found:
                 if isinstance(likelihood, ValueError):
                     raise likelihood
@@ -203,7 +201,7 @@ class OmniNA:
         Raises UserError for a REF that is not the sequence's, or bases that are none.
         """
         contig = _lone_contig(sequence)
-        scorer = VariantScorer(self._reader, VariantSettings(window, segmentations, both_strands))
+        scorer = VariantScorer(self._answerer.reader, VariantSettings(window, segmentations, both_strands))
         return _all_known(scorer.scores(_pairs(contig, variants, window)), "the window")
 
     def change_answers(
@@ -234,12 +232,6 @@ class OmniNA:
         scorer = AnswerScorer(self._answerer, question, settings, labels=labels)
         changes = _all_known(scorer.changes(_pairs(contig, variants, len(contig))), "the sequence")
         return dict(zip(scorer.labels, changes.T, strict=True))
-
-    @cached_property
-    def _reader(self) -> PackedReader:
-        answerer = self._answerer
-        how = {"tokens_per_batch": answerer.tokens_per_batch, "resolution": answerer.resolution}
-        return PackedReader(answerer.folder, model=answerer.model, **how)
 
 
 def _device(name: str) -> torch.device:

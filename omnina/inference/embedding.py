@@ -14,6 +14,7 @@ import numpy as np
 
 from omnina.chunking import Nucleotides
 from omnina.errors import UserError
+from omnina.inference.base_track import bases_held
 from omnina.inference.packed import PackedReader
 from omnina.inference.windows import Window, fitted_windows
 
@@ -95,14 +96,14 @@ class Embedder:
 
     def _spread(self, window: Window, states: np.ndarray) -> np.ndarray:
         """(tokens, layers, H) -> (bases, layers, H)."""
-        starts = self.reader.annotating.token_starts(window.nucleotides)
-        spread = []
-        for of_part, (_, bases), (first, stop) in zip(
-            starts, window.nucleotides.parts, window.document.sequence_spans, strict=True
-        ):
-            held = np.diff([*of_part, len(bases)])
-            spread.append(np.repeat(states[first:stop], held, axis=0))
-        return np.concatenate(spread)
+        held = bases_held(self.reader.annotating, window.nucleotides)
+        spans = window.document.sequence_spans
+        return np.concatenate(
+            [
+                np.repeat(states[first:stop], of_part, axis=0)
+                for of_part, (first, stop) in zip(held, spans, strict=True)
+            ]
+        )
 
 
 def _layer(layer: int, reader: PackedReader) -> int:

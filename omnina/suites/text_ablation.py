@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnina.evaluation.evaluate import MODEL
-from omnina.evaluation.files import METRICS_FILE
-from omnina.evaluation.run import EVALUATION_FOLDER, is_evaluated
+from omnina.evaluation.files import EVALUATION_FOLDER, METRICS_FILE
+from omnina.evaluation.run import is_evaluated
 from omnina.files.json_file import read_object
 from omnina.run_folder import RECORD_FILE
 from omnina.suites.launching import launch

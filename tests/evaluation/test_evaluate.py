@@ -11,11 +11,12 @@ from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.evaluation import files as module
 from omnina.evaluation.asked_rows import AskedRow, answer_rows, read_asked_rows
+from omnina.evaluation.curves import question_curves
 from omnina.evaluation.evaluate import calibrated, evaluate
-from omnina.evaluation.files import check_folder, write_evaluation
+from omnina.evaluation.files import EVALUATION_FOLDER, check_folder, write_evaluation
 from omnina.evaluation.metrics import Scored
 from omnina.evaluation.plots import plot_question
-from omnina.evaluation.run import EVALUATION_FOLDER, is_evaluated
+from omnina.evaluation.run import is_evaluated
 from omnina.inference.answer import Answer
 from omnina.inference.questions import Question, Questions
 
@@ -126,7 +127,7 @@ def test_questions_with_like_names_keep_their_own_plots(tmp_path):
 def test_many_classes_with_odd_names_are_plotted_within_bounds(tmp_path, name):
     labels = [f"{name} {place}" for place in range(300)]
     scored = Scored(labels, labels, np.eye(300))
-    plot_question(scored, f"{name}?", tmp_path, "odd", {})
+    plot_question(question_curves("OmniNA", {"OmniNA": scored}), f"{name}?", tmp_path, "odd")
     height, width, _ = plt.imread(tmp_path / "odd_confusion.png").shape
     assert max(height, width) < 2500
 

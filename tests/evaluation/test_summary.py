@@ -1,6 +1,8 @@
 import numpy as np
 from PIL import Image
 
+from omnina.evaluation.curves import question_curves
+from omnina.evaluation.evaluate import MODEL as MODEL_NAME
 from omnina.evaluation.metrics import Scored
 from omnina.evaluation.plots import plot_question
 from omnina.evaluation.summary import csv_rows, markdown_table
@@ -35,7 +37,8 @@ def test_plots_are_drawn_for_two_and_for_many_classes(tmp_path):
         labels = [f"label {place}" for place in range(classes)]
         gold = [labels[place] for place in generator.integers(0, classes, 100)]
         scored = Scored(gold, labels, generator.dirichlet(np.ones(classes), 100))
-        plot_question(scored, "Which?", tmp_path, f"q{classes}", {"k-mers": scored})
+        curves = question_curves(MODEL_NAME, {MODEL_NAME: scored, "k-mers": scored})
+        plot_question(curves, "Which?", tmp_path, f"q{classes}")
     names = {path.name for path in tmp_path.iterdir()}
     kinds = ("confusion", "roc", "pr", "reliability")
     assert names == {f"q{classes}_{kind}.png" for classes in (2, 20) for kind in kinds}

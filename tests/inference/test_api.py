@@ -103,7 +103,7 @@ def test_mistakes_are_named(model, checkpoint, tmp_path):
 
 
 def test_all_methods_share_one_model(model):
-    assert model._reader.model is model._answerer.model
+    assert model._answerer.reader.model is model._answerer.model
 
 
 def test_the_package_is_imported_without_torch():
