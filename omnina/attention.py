@@ -20,9 +20,29 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.varlen import varlen_attn
 
+from omnina.errors import UserError
+
 MOST_PADDING = 0.2  # share of the longest document by which one beside it may be shorter
 SHORT = 512  # keys below which a CPU attends faster in float32 than in bf16, casts included
 FEW = 0.5  # share of the tokens up to which it pays to compute the attention of the wanted ones alone
+
+
+def chosen_attention(wanted: str, *, cuda: bool, half: bool) -> str:
+    """``varlen`` or ``per_document``: what the setting stands for on a device.
+
+    Args:
+        wanted: ``auto`` or one of the two.
+        cuda: the device is a GPU.
+        half: matrices are multiplied in bf16 or fp16.
+
+    Raises UserError for ``varlen`` where its kernel cannot run.
+    """
+    possible = cuda and half
+    if wanted == "auto":
+        return "varlen" if possible else "per_document"
+    if wanted == "varlen" and not possible:
+        raise UserError("attention: varlen needs a CUDA device and bf16: true; use auto or per_document.")
+    return wanted
 
 
 @dataclass(frozen=True)

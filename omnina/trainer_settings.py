@@ -10,6 +10,7 @@ from transformers.utils import is_torch_bf16_gpu_available
 from omnina.config import MOST_SECONDS
 from omnina.errors import UserError
 
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # of x86 and Arm, by torch's names
 # What transformers calls activation_checkpointing: it had another name before 5.23.
 CHECKPOINTING_KEY = (
     "activation_checkpointing"
@@ -62,7 +63,7 @@ class TrainerSettings(TrainingArguments):
         if wanted not in ("true", "false", "auto"):
             raise UserError(f"bf16: '{self.bf16}' is none of true, false and auto.")
         if wanted == "auto":
-            return is_torch_bf16_gpu_available() if on_gpu else cpu_multiplies_bf16()
+            return multiplies_bf16(on_gpu=on_gpu)
         if wanted == "true" and not self.use_cpu and not is_torch_bf16_gpu_available():
             raise UserError(
                 "bf16: true, but torch sees no GPU that computes in bf16. Run it where there is one, or add "
@@ -71,10 +72,12 @@ class TrainerSettings(TrainingArguments):
         return wanted == "true"
 
 
-def cpu_multiplies_bf16() -> bool:
-    """Whether the processor has instructions for products of bf16 matrices (x86 and Arm)."""
+def multiplies_bf16(*, on_gpu: bool) -> bool:
+    """What ``bf16: auto`` stands for: the GPU, or the processor, has instructions for bf16 products."""
+    if on_gpu:
+        return is_torch_bf16_gpu_available()
     known = torch.cpu.get_capabilities()
-    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return any(known.get(name, False) for name in BF16_INSTRUCTIONS)
 
 
 class SettingsParser(HfArgumentParser):

@@ -13,11 +13,10 @@ from transformers import TrainerCallback, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 
 from omnina.answer_validation import AnswerValidation
+from omnina.attention import chosen_attention
 from omnina.checkpoints.choice import check_named_checkpoint, checkpoint_step, last_whole_checkpoint
 from omnina.checkpoints.writing import remove_partial, write_model
-from omnina.config import RunSettings
 from omnina.early_stopping import EarlyStopping, has_stopped
-from omnina.errors import UserError
 from omnina.files.output_links import refuse_links_out
 from omnina.fp8 import convert_layers
 from omnina.health import StepHealth, forget_rows_after
@@ -34,7 +33,6 @@ from omnina.shards.writer import REJECTED_FILE
 from omnina.stage import Stage, decisive_settings, new_or_saved_model
 from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.trainer import OmniNATrainer
-from omnina.trainer_settings import TrainerSettings
 from omnina.validation import Validation
 from omnina.watchdog import Watchdog
 
@@ -114,7 +112,8 @@ def _open_folder(stage: Stage) -> tuple[bool, Path | None]:
 def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> OmniNATrainer:
     """The Trainer of a stage, with the model on the kind of attention that fits the device."""
     run, args, plan = stage.run, stage.args, stage.plan
-    attention = _attention(run, args)
+    half = args.bf16 or args.fp16
+    attention = chosen_attention(run.attention, cuda=args.device.type == "cuda", half=half)
     model = new_or_saved_model(stage, attention)
     if run.fp8:
         convert_layers(model, run.fp8_scaling, args.device)
@@ -188,16 +187,6 @@ def _is_last(checkpoint: Path, stage: Stage) -> bool:
     patience = _patience(stage)
     stopped = patience is not None and has_stopped(state.log_history, stage.args, patience)
     return stopped or state.global_step >= stage.args.max_steps
-
-
-def _attention(run: RunSettings, args: TrainerSettings) -> str:
-    """What ``auto`` stands for on this device; UserError for a choice that cannot work."""
-    cuda, half = args.device.type == "cuda", args.bf16 or args.fp16
-    if run.attention == "auto":
-        return "varlen" if cuda and half else "per_document"
-    if run.attention == "varlen" and not (cuda and half):
-        raise UserError("attention: varlen needs a CUDA device and bf16: true; use auto or per_document.")
-    return run.attention
 
 
 def _validation_rows(stage: Stage) -> np.ndarray:

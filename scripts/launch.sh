@@ -29,31 +29,42 @@ usable_gpus() {
   echo "$torch_sees"
 }
 
+# Prints the accelerate configuration for so many GPUs: ACCELERATE_CONFIG, or the shipped one that fits.
+accelerate_config() {
+  if [ -n "${ACCELERATE_CONFIG:-}" ]; then
+    if [ ! -f "$ACCELERATE_CONFIG" ]; then
+      echo "Stopped: ACCELERATE_CONFIG=$ACCELERATE_CONFIG is not a file." >&2
+      return 1
+    fi
+    echo "$ACCELERATE_CONFIG"
+  else
+    case "$1" in
+      0) echo "configs/accelerate/cpu.yaml" ;;
+      1) echo "configs/accelerate/single_gpu.yaml" ;;
+      *) echo "configs/accelerate/ddp.yaml" ;;
+    esac
+  fi
+}
+
 launch() {
-  local module="$1" gpus processes run_config="$2"
+  local module="$1" gpus config processes run_config="$2"
   shift 2
   case "${1:-}" in
     "" | -*) ;;
     *) run_config="$1"; shift ;;
   esac
   gpus="$(usable_gpus)"
-  processes=1
+  config="$(accelerate_config "$gpus")"
   if [ -n "${ACCELERATE_CONFIG:-}" ]; then
-    if [ ! -f "$ACCELERATE_CONFIG" ]; then
-      echo "Stopped: ACCELERATE_CONFIG=$ACCELERATE_CONFIG is not a file." >&2
-      return 1
-    fi
-    echo "Launching with $ACCELERATE_CONFIG."
-    exec "$PYTHON" -m omnina.launch --config_file "$ACCELERATE_CONFIG" -m "$module" "$run_config" "$@"
+    echo "Launching with $config."
+    exec "$PYTHON" -m omnina.launch --config_file "$config" -m "$module" "$run_config" "$@"
   fi
-  local config="configs/accelerate/cpu.yaml"
-  if [ "$gpus" -eq 1 ]; then config="configs/accelerate/single_gpu.yaml"; fi
-  if [ "$gpus" -gt 1 ]; then config="configs/accelerate/ddp.yaml"; processes="$gpus"; fi
+  processes=$((gpus > 1 ? gpus : 1))
   echo "Launching on $gpus GPU(s) with $config ($processes process(es))."
   exec "$PYTHON" -m omnina.launch --config_file "$config" \
     --num_processes "$processes" --num_cpu_threads_per_process "$(cpu_threads "$processes")" -m "$module" "$run_config" "$@"
 }
 
 cpu_threads() {
-  "$PYTHON" -c "import os; print(max(1, len(os.sched_getaffinity(0)) // $1))"
+  "$PYTHON" -c "from omnina.cores import usable_cores; print(max(1, usable_cores() // $1))"
 }
