@@ -1,11 +1,14 @@
 """What several tests need: a very small model, documents, and flat batches of them."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from answering import make_world, settings
+from browsing import chromium
+from playwright.sync_api import Browser
 from tables import random_dna, write_table
 from transformers import LlamaConfig
 
@@ -97,6 +100,13 @@ def checkpoint(tmp_path_factory) -> Path:
     by_text = {text: Question(sorted(labels), 1.5) for text, labels in LABELS.items()}
     save_questions(Questions(by_text | {STORY: Question(None)}, QUESTION_MAX_LENGTH), folder / "model")
     return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Closed with the module: while it is open, no other event loop can run in this thread."""
+    with chromium() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

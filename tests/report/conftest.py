@@ -1,12 +1,9 @@
-"""A browser, and runs to report on."""
+"""A run to report on that means harm."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from answering import made_rows, settings
-from browsing import chromium
-from playwright.sync_api import Browser
 from tables import write_table
 
 from omnina import finetune
@@ -14,12 +11,6 @@ from omnina import finetune
 MARKUP = "<script>alert('x')</script>"
 QUESTION = f'Is it "><img src=x onerror=alert(1)> rich? {MARKUP} {{{{ 7*7 }}}} $5 $6'
 ANSWERS = {"yes": "<b>yes</b> & so on", "no": "</td></table><h1>no</h1>"}
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="session")
