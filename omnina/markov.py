@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from omnina.progress import counted
+
 HIGHEST_ORDER = 11
 PSEUDO_COUNTS = 4.0
 _CODES = np.full(256, 4, dtype=np.int64)
@@ -26,7 +28,7 @@ def markov_bits_per_base(
         raise ValueError("the validation sequences hold no A, C, G or T")
     lower = np.full(len(validation_codes), 0.25)
     bits = []
-    for order in range(highest_order + 1):
+    for order in counted(range(highest_order + 1), "Markov models", "orders"):
         lower = _probabilities(training_codes, validation_codes, order, lower)
         bits.append(float(-np.log2(lower[validation_codes < 4]).mean()))
     return bits

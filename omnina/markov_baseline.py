@@ -13,6 +13,7 @@ import numpy as np
 
 from omnina.dataset import sources_of
 from omnina.markov import markov_bits_per_base
+from omnina.progress import counted
 from omnina.tables.part import WHOLE, TablePart
 from omnina.tables.rows import DataSettings
 from omnina.tables.table import expand_paths
@@ -81,7 +82,7 @@ def sampled(files: list[str], settings: DataSettings, seed: int) -> Sample:
     sequences: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
     read, whole = 0, len(chosen) == len(units)
-    for source, bases in _sequences(chosen, settings):
+    for source, bases in counted(_sequences(chosen, settings), "reading for the baseline", "sequences"):
         if read >= READ_BYTES:
             whole = False
             break

@@ -27,6 +27,7 @@ from omnina.dropout import Dropout
 from omnina.errors import UserError
 from omnina.files.modes import follow_umask
 from omnina.loss import fused_cross_entropy, token_cross_entropy
+from omnina.progress import no_library_bars
 from omnina.rotary import rotary_tables, rotate
 
 Attention = Literal["per_document", "varlen"]
@@ -296,9 +297,16 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         for layer in self.model.layers:
             layer.compile(**options)
 
+    @classmethod
+    def from_pretrained(cls, *folder: str | Path, **options) -> "OmniNAForCausalLM":
+        """transformers' own, without its bar."""
+        with no_library_bars():
+            return super().from_pretrained(*folder, **options)
+
     def save_pretrained(self, save_directory: str | Path, **options) -> None:
         """Write a folder that is a plain ``LlamaForCausalLM``, with its generation settings."""
-        super().save_pretrained(save_directory, **options)
+        with no_library_bars():
+            super().save_pretrained(save_directory, **options)
         if not options.get("is_main_process", True):
             return
         path = Path(save_directory) / "config.json"

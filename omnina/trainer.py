@@ -6,6 +6,7 @@ that a checkpoint is whole or not there.
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from omnina.matrix_optimizer import matrix_optimizer
 from omnina.packing import FlatCollator, StepPlan, StepSampler
 from omnina.peak_memory import peak_memory
 from omnina.preemption import Preempted, Preemption
+from omnina.progress import counted
 from omnina.ranks import any_rank, by_main
 from omnina.sharding import gathered_once, set_up_sharding
 from omnina.throughput import Throughput
@@ -129,7 +131,7 @@ class OmniNATrainer(GuardedSteps):
         model = self.model.eval()
         batches = self.validation.batches(self.args.world_size, self.args.process_index)
         with gathered_once(self.accelerator, model), self.compute_loss_context_manager():
-            sums = self.validation.sums(model, batches, self.args.device)
+            sums = self.validation.sums(model, self._under_bar(batches), self.args.device)
             answered = self._answer_metrics(model)
         reduced = self.accelerator.reduce(sums, "sum")
         values = self.validation.collect(reduced).metrics() | answered
@@ -140,6 +142,10 @@ class OmniNATrainer(GuardedSteps):
         self.throughput.pause(time.perf_counter() - began)
         self.watchdog.beat()
         return metrics
+
+    def _under_bar(self, batches: list[np.ndarray]) -> Iterator[np.ndarray]:
+        shown = self.is_world_process_zero() and not self.args.disable_tqdm
+        return counted(batches, "validating", "batches", shown=shown)
 
     def metrics_at_end(self) -> dict[str, float]:
         """What ``evaluate`` measures of the weights that training left; from the log if it is there.

@@ -1,6 +1,7 @@
 """transformers' ``TrainingArguments`` with this project's defaults, and the parser that fills them."""
 
 import re
+import sys
 from dataclasses import dataclass, field, fields
 
 import torch
@@ -37,6 +38,9 @@ class TrainerSettings(TrainingArguments):
     bf16: str = field(  # a bool once checked
         default="false", metadata={"help": "multiply matrices in bf16; auto: where the processor does"}
     )
+    disable_tqdm: bool | None = field(
+        default=None, metadata={"help": "no bar, a line for each log; unset: where stderr is no terminal"}
+    )
     activation_checkpointing: bool = field(
         default=False, metadata={"help": "keep no activations inside layers, compute them again backwards"}
     )
@@ -50,6 +54,8 @@ class TrainerSettings(TrainingArguments):
             self.use_cpu = True  # transformers allows bf16 on a CPU only where it is wanted in so many words
         if self.dataloader_num_workers is None:
             self.dataloader_num_workers = 2 if torch.cuda.is_available() and not self.use_cpu else 0
+        if self.disable_tqdm is None:
+            self.disable_tqdm = not sys.stderr.isatty()
         if "all" in self.report_to:
             raise UserError("report_to: all would send figures to every service found; name those you want.")
         self.ignore_data_skip = True

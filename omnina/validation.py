@@ -1,5 +1,6 @@
 """Validation on packed batches: sums of losses, never logits, split by source and by kind of token."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, log
 
@@ -58,7 +59,9 @@ class Validation:
         return [self.rows[places] for places in partition(lengths, bins)][rank::processes]
 
     @torch.no_grad()
-    def sums(self, model: torch.nn.Module, batches: list[np.ndarray], device: torch.device) -> torch.Tensor:
+    def sums(
+        self, model: torch.nn.Module, batches: Iterable[np.ndarray], device: torch.device
+    ) -> torch.Tensor:
         """(sources, 2 kinds + 1) float64: nats by kind, tokens by kind, bases."""
         shape = (len(self.data.sources), len(KINDS))
         nats, tokens, bases = np.zeros(shape), np.zeros(shape), np.zeros(shape[0])

@@ -1,6 +1,8 @@
 """datatrove's executor on this machine, and no traceback for what the user can mend."""
 
+import time
 from copy import deepcopy
+from pathlib import Path
 
 from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.utils.logging import logger
@@ -8,6 +10,7 @@ from datatrove.utils.stats import PipelineStats
 
 from omnina.corpus.task_processes import run_in_processes
 from omnina.errors import UserError
+from omnina.progress import progress_bar
 
 QUIET = 1  # as worker number 1 a task logs to its file only; number 0 prints it all as well
 
@@ -16,7 +19,7 @@ class LocalTasks(LocalPipelineExecutor):
     """A UserError goes to the task's log in one line and to the caller; only the command prints it."""
 
     def run(self) -> None:
-        """Run the tasks that are not complete, and log each that ends; raises as ``run_in_processes`` does.
+        """Run the tasks that are not complete, and log that they ended; raises as ``run_in_processes`` does.
 
         datatrove's own pool imports everything anew for every stage and worker, and waits forever for a
         worker that the system killed for its memory.
@@ -24,8 +27,12 @@ class LocalTasks(LocalPipelineExecutor):
         tasks = self.get_incomplete_ranks()
         several = self.workers > 1
         ended = run_in_processes(self.run_task, tasks, self.workers) if several else map(self.run_task, tasks)
-        for number, task in enumerate(ended, 1):
-            logger.info(f"{self.logging_dir.path}: task {task} ended, {number} of {len(tasks)}")
+        began = time.perf_counter()
+        with progress_bar(f"stage {Path(self.logging_dir.path).name}", "tasks", len(tasks)) as bar:
+            for _ in ended:
+                bar.update()
+        seconds = time.perf_counter() - began
+        logger.info(f"{self.logging_dir.path}: {len(tasks)} tasks ended, {seconds:.1f} s")
 
     def run_task(self, task: int) -> int:
         """Run one task and return its number; with steps of its own, as they keep their statistics."""

@@ -4,12 +4,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from omnina.chunking import Nucleotides, parse_cell
 from omnina.errors import UserError
 from omnina.inference.answer import Answer, Answerer, Query
 from omnina.inference.questions import unseen_warning
+from omnina.progress import progress_bar
 from omnina.tables.table import expand_paths, read_rows
 
 ROWS_PER_CALL = 256
@@ -100,7 +99,7 @@ def answer_rows(
             print(warning, file=sys.stderr)
     bad = BadRows(bad_rows)
     answered: list[tuple[AskedRow, Answer]] = []
-    with tqdm(total=len(rows), unit=" rows", desc="evaluating") as bar:
+    with progress_bar("answering", "rows", len(rows)) as bar:
         for start in range(0, len(rows), ROWS_PER_CALL):
             part = rows[start : start + ROWS_PER_CALL]
             answers = answerer.answer([Query(row.nucleotides, row.question) for row in part])

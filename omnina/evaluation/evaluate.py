@@ -20,6 +20,7 @@ from omnina.evaluation.overlap import part_overlap
 from omnina.inference.answer import Answer
 from omnina.inference.questions import Question, Questions
 from omnina.inference.scoring import normalised
+from omnina.progress import counted
 
 MODEL = "OmniNA"
 
@@ -64,7 +65,8 @@ def evaluate(
 ) -> Evaluation:
     """Metrics of answers to rows, beside baselines trained on the training rows of the same question."""
     found = Evaluation()
-    for question in dict.fromkeys(row.question for row in rows):
+    asked_questions = dict.fromkeys(row.question for row in rows)
+    for question in counted(asked_questions, "comparing with baselines", "questions"):
         places = [place for place, row in enumerate(rows) if row.question == question]
         asked, given = [rows[place] for place in places], [answers[place] for place in places]
         train = [row for row in train_rows if row.question == question]

@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from omnina.chunking import Nucleotides
 from omnina.errors import UserError
@@ -19,6 +18,7 @@ from omnina.inference.embedding import Embedder, EmbeddingSettings
 from omnina.inference.embedding_file import Layout, check_output, write_embeddings
 from omnina.inference.packed import PackedReader
 from omnina.inference.queries import InputRow, SequenceFile
+from omnina.progress import progress_bar
 
 ROWS_AT_ONCE = 64
 ID_COLUMN = "id"
@@ -57,7 +57,7 @@ class EmbeddingJob:
 
     def _embeddings(self, embedder: Embedder) -> Iterator[np.ndarray]:
         rows = self.source.rows()
-        with tqdm(total=len(self.ids), unit=" rows", desc="embedding") as bar:
+        with progress_bar("embedding", "rows", len(self.ids)) as bar:
             while group := list(islice(rows, ROWS_AT_ONCE)):
                 yield from self._embedded(embedder, group)
                 bar.update(len(group))

@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from omnina.errors import UserError
+from omnina.progress import no_library_bars
 from omnina.tokenizer import EOS_ID
 
 
@@ -92,7 +93,8 @@ class Generator:
         cls, folder: Path, pad_id: int, decoding: Decoding, device: torch.device, dtype: torch.dtype
     ) -> "Generator":
         """transformers' Llama of a checkpoint that was looked at."""
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
+        with no_library_bars():
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
         return cls(model.to(device), pad_id, EOS_ID, decoding)
 
     def batches(self, lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

@@ -6,12 +6,9 @@ Predictor(Answerer(Path("output/finetune")), plan).run()
 """
 
 import re
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-from tqdm import tqdm
 
 from omnina.errors import UserError
 from omnina.inference.answer import Answer, Answerer, Query
@@ -19,6 +16,7 @@ from omnina.inference.answer_file import AnswerFile
 from omnina.inference.queries import InputRow, QueryFile, bad_row
 from omnina.inference.questions import unseen_warning
 from omnina.inference.row_job import RowJob
+from omnina.progress import told_beside_bars
 
 NOTE, NOTE_BESIDE_ANOTHER = "note", "answer_note"
 ABSTAINED = "abstained"
@@ -147,7 +145,7 @@ class Predictor:
             warning = unseen_warning(question, self.answerer.questions)
             if warning:
                 self.warned.add(question)
-                tqdm.write(warning, file=sys.stderr)
+                told_beside_bars(warning)
 
     def _bad(self, row: InputRow, reason: str) -> Answer:
         if not self.options.skip_bad_rows:

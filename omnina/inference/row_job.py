@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 from omnina.inference.answer_file import AnswerFile
 from omnina.inference.queries import InputRow, SequenceFile
+from omnina.progress import progress_bar
 
 ROWS_PER_WRITE = 256
 
@@ -44,7 +43,7 @@ class RowJob:
         stamp = self._input_stamp() | stamp
         with self.output.claimed():
             done, size, tally = self.output.progress(stamp)
-            bar = tqdm(total=self.length, initial=done, unit=" rows", desc=self.doing)
+            bar = progress_bar(self.doing, "rows", self.length, done=done)
             try:
                 with bar, self.output.opened(size, columns) as answers:
                     for rows in _batched(islice(self.source.rows(), done, None)):

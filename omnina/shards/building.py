@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from omnina.files.lock import locked, locked_if_free
+from omnina.progress import progress_bar
 from omnina.shards.plan import Piece, Run, Shard
 from omnina.shards.writer import ShardWriter
 from omnina.tables.rows import RowEncoder, TableRow, batched_records, read_records
@@ -78,10 +79,9 @@ def build_shards(builder: ShardBuilder, shards: Sequence[Shard], run: Run) -> No
     Of several bad rows under ``bad_rows: stop``, the first one's UserError is raised.
     """
     missing = builder.missing(shards)
-    tenth = max(1, len(missing) // 10)
-    for done, _ in enumerate(run(builder.build, missing), 1):
-        if len(missing) > 1 and (done % tenth == 0 or done == len(missing)):
-            print(f"Tokenised {len(shards) - len(missing) + done} of {len(shards)} shards.", flush=True)
+    with progress_bar("tokenising", "shards", len(shards), done=len(shards) - len(missing)) as bar:
+        for _ in run(builder.build, missing):
+            bar.update()
     for _ in run(builder.wait, builder.missing(missing)):
         pass
 

@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast
 
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
+from omnina.progress import progress_bar
 from omnina.prompt import Document
 from omnina.special_tokens import UNK_ID
 from omnina.tables.rows import DataSettings, Outcome, RowEncoder, TableRow, batched_records, read_records
@@ -91,7 +91,7 @@ def compare_tokenizers(
     folders = list(dict.fromkeys(map(str, folders)))
     tallies = [_Tally(folder, load_tokenizer(folder)) for folder in folders]
     sample, rows = SubstitutionSample(substitutions, seed), {"used": 0, "skipped": 0}
-    with tqdm(unit=" rows", desc="comparing", disable=None) as bar:
+    with progress_bar("comparing", "rows") as bar:
         for asks, records in _batches(expand_paths(inputs)):
             good = _good_records(tallies, asks, records, bad_rows)
             for record in good:

@@ -19,9 +19,8 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tqdm import tqdm
-
 from omnina.errors import UserError
+from omnina.progress import progress_bar
 from omnina.vocabulary.reading import in_processes
 from omnina.vocabulary.units import Unit
 from omnina.vocabulary.windows import DNA, ENGLISH, WINDOW_BYTES
@@ -121,7 +120,7 @@ def sample_languages(
     """
     languages = {name: Language(budget) for name, budget in budgets.items()}
     total = sum(unit.text_bytes for unit in units)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="sampling", disable=None) as bar:
+    with progress_bar("sampling", "B", total) as bar:
         for unit, sampled in _samples(units, budgets, seed, workers, worker_bytes):
             for name, language in sampled.items():
                 languages[name].merge(language)

@@ -138,8 +138,10 @@ def test_the_bar_knows_the_end_and_what_was_done_before(answerer, table, tmp_pat
     monkeypatch.setattr(row_job, "ROWS_PER_WRITE", 4)
     run_killed(predictor(answerer, table, tmp_path / "answers.csv"), 3, monkeypatch)
     bars = []
-    original = row_job.tqdm
-    monkeypatch.setattr(row_job, "tqdm", lambda **given: bars.append(original(**given)) or bars[0])
+    original = row_job.progress_bar
+    monkeypatch.setattr(
+        row_job, "progress_bar", lambda *of, **more: bars.append(original(*of, **more)) or bars[0]
+    )
     predict(answerer, table, tmp_path / "answers.csv")
     assert (bars[0].initial, bars[0].n, bars[0].total) == (12, 20, 20)
 

@@ -15,6 +15,7 @@ from omnina.corpus.dedup.forbid import ForbiddenSequences, Kind
 from omnina.corpus.dedup.parts import Part, read_parts
 from omnina.corpus.dedup.sketch import DEFAULT, SketchSettings
 from omnina.errors import UserError
+from omnina.progress import counted
 from omnina.tables.table import expand_paths
 
 EVERY_QUESTION = "all"
@@ -134,13 +135,14 @@ def find_contamination(
     train, test = expand_paths(train), expand_paths(test)
     _refuse_shared(train, test)
     parts: list[IndexedPart] = []
-    forbidden, oriented = ForbiddenSequences.build(_noted(read_parts(test), parts), settings)
+    indexed = counted(read_parts(test), "indexing the test tables", "sequences")
+    forbidden, oriented = ForbiddenSequences.build(_noted(indexed, parts), settings)
     parts = [
         part._replace(number=number, turned=turned)
         for part, (number, turned) in zip(parts, oriented, strict=True)
     ]
     result = Contamination(parts, {}, forbidden.too_short, settings)
-    for part in read_parts(train):
+    for part in counted(read_parts(train), "searching the training tables", "sequences"):
         _search(part, forbidden, result)
     return result
 

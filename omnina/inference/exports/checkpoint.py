@@ -14,6 +14,7 @@ from omnina.errors import UserError
 from omnina.files.json_file import read_object
 from omnina.inference.exports.agreement import check_agreement, llama_logits, probe_ids
 from omnina.model import OmniNAForCausalLM
+from omnina.progress import no_library_bars
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
 
 SENTENCEPIECE_FILE = "tokenizer.model"
@@ -49,9 +50,10 @@ class ExportedCheckpoint:
     def check_transformers(self) -> str:
         """UserError unless plain transformers computes the same from it; a sentence on how near."""
         _check_ids(self.folder, self.tokenizer)
-        llama = AutoModelForCausalLM.from_pretrained(
-            self.folder, dtype=torch.float32, trust_remote_code=False
-        )
+        with no_library_bars():
+            llama = AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=torch.float32, trust_remote_code=False
+            )
         if type(llama) is not LlamaForCausalLM:
             raise UserError(f"{self.folder}: transformers makes a {type(llama).__name__} of it, no Llama.")
         logits = llama_logits(llama.eval())

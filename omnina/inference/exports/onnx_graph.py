@@ -16,6 +16,7 @@ from transformers.exporters import OnnxConfig, OnnxExporter
 
 from omnina.inference.exports.agreement import check_agreement
 from omnina.inference.exports.checkpoint import ExportedCheckpoint
+from omnina.progress import no_library_bars
 
 TRACED = (2, 17)  # rows, tokens; any but 1, which would be taken for fixed
 
@@ -26,9 +27,10 @@ def export_onnx(checkpoint: ExportedCheckpoint, output: Path) -> str:
     Raises UserError if ONNX Runtime computes other logits.
     """
     folder = output / "onnx"
-    llama = AutoModelForCausalLM.from_pretrained(
-        checkpoint.folder, dtype=torch.float32, trust_remote_code=False
-    ).eval()
+    with no_library_bars():
+        llama = AutoModelForCausalLM.from_pretrained(
+            checkpoint.folder, dtype=torch.float32, trust_remote_code=False
+        ).eval()
     llama.config.use_cache = False
     ids = torch.ones(TRACED, dtype=torch.int64)
     sample = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}

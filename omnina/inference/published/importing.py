@@ -32,6 +32,7 @@ from omnina.inference.published.texts import (
 from omnina.inference.published.weights import of_llama, read_weights, weight_files
 from omnina.inference.questions import QUESTIONS_FILE, load_questions, save_questions
 from omnina.model import OmniNAForCausalLM
+from omnina.progress import no_library_bars
 from omnina.special_tokens import BOS_ID, EOS_ID
 from omnina.tables.digests import file_digest
 from omnina.tokenizer import load_tokenizer, save_tokenizer, vocabulary_digest
@@ -94,7 +95,7 @@ def import_checkpoint(source: Path, output: Path, name: str) -> Imported:
     imported = Imported(name, parameters, _digests(source, files))
     _tell_weights(imported, files, weights, buffers)
     _mend_config(imported, config, tokenizer, weights)
-    with whole_folder(output) as aside:
+    with whole_folder(output) as aside, no_library_bars():
         _model(config, weights).save_pretrained(aside)
         save_tokenizer(tokenizer, aside)
         _save_sentencepiece(imported, tokenizer, aside)

@@ -13,8 +13,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from tqdm import tqdm
-
 from omnina.errors import UserError
 from omnina.files.new_file import check_new_file
 from omnina.inference.variants.alternatives import AlternativeScorer
@@ -28,6 +26,7 @@ from omnina.inference.variants.outputs import (
 )
 from omnina.inference.variants.records import alternatives, opened_variants, record_lines, records
 from omnina.inference.variants.reference import Reference, required_pysam
+from omnina.progress import progress_bar
 
 RECORDS_AT_ONCE = 64
 
@@ -100,12 +99,14 @@ class VariantJob:
 
     def _scored(self, source, scorer: AlternativeScorer) -> Iterator[tuple[object, list[ScoredAlternative]]]:
         """Each record with its alternatives' scores."""
-        stream = iter(tqdm(records(source, self.variants), total=self.count, unit=" records", desc="scoring"))
-        while group := list(islice(stream, RECORDS_AT_ONCE)):
-            of_records = [list(alternatives(record, self.reference)) for record in group]
-            scored = iter(scorer.score(list(chain.from_iterable(of_records))))
-            for record, found in zip(group, of_records, strict=True):
-                yield record, list(islice(scored, len(found)))
+        stream = records(source, self.variants)
+        with progress_bar("scoring", "records", self.count) as bar:
+            while group := list(islice(stream, RECORDS_AT_ONCE)):
+                of_records = [list(alternatives(record, self.reference)) for record in group]
+                scored = iter(scorer.score(list(chain.from_iterable(of_records))))
+                for record, found in zip(group, of_records, strict=True):
+                    yield record, list(islice(scored, len(found)))
+                bar.update(len(group))
 
 
 def _aside(path: Path) -> Path:

@@ -12,13 +12,13 @@ import matplotlib
 matplotlib.use("Agg")  # files only: no display is needed
 import matplotlib.pyplot as plt
 import numpy as np
-from tqdm import tqdm
 
 from omnina.errors import UserError
 from omnina.inference.variants.answers import AnswerScorer
 from omnina.inference.variants.haplotypes import Change, Contig, TextContig, windows
 from omnina.inference.variants.reference import Reference
 from omnina.inference.variants.scoring import VariantScorer
+from omnina.progress import progress_bar
 
 Scorer = VariantScorer | AnswerScorer
 
@@ -90,7 +90,7 @@ class Region:
 def saturate(region: Region, scorer: Scorer) -> Iterator[tuple[Change, float]]:
     """Each substitution with its score; UserError for windows that the model cannot read."""
     changes = region.substitutions()
-    with tqdm(total=3 * region.bases, unit=" substitutions", desc="scoring") as bar:
+    with progress_bar("scoring", "substitutions", 3 * region.bases) as bar:
         while group := list(islice(changes, CHANGES_AT_ONCE)):
             pairs = [windows(region.contig, change, scorer.settings.window) for change in group]
             scores = scorer.scores(pairs)
