@@ -1,12 +1,15 @@
 """The progress bar of every long step: rate and remaining time on a terminal, nothing elsewhere.
 
 A bar in a log file is a line of thousands of characters. transformers shows bars of its own whenever it reads
-or writes weights, terminal or not; ``no_library_bars`` keeps them back.
+or writes weights, terminal or not; ``no_library_bars`` keeps them back. ``no_library_words`` is for what the
+caller checks itself, so that a library's doubts tell nobody anything.
 """
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -46,12 +49,24 @@ def told_beside_bars(text: str) -> None:
 @contextmanager
 def no_library_bars() -> Iterator[None]:
     """A block in which transformers shows no bars of its own."""
-    from transformers.utils import logging  # seconds to import, and bars are wanted where it is not
+    from transformers.utils import logging as bars  # seconds to import, and bars are wanted where it is not
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            bars.enable_progress_bar()
+
+
+@contextmanager
+def no_library_words() -> Iterator[None]:
+    """A block in which libraries log no warnings and write nothing to stderr; errors are raised as ever."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        logging.disable(before)

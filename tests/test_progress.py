@@ -1,6 +1,7 @@
 """Bars stand on a terminal alone, and only omnina/progress.py makes them."""
 
 import ast
+import logging as python_logging
 import os
 import pty
 import sys
@@ -15,7 +16,7 @@ from transformers.utils import logging
 
 from omnina.evaluation.asked_rows import answer_rows, read_asked_rows
 from omnina.inference.answer import Answerer
-from omnina.progress import counted, no_library_bars, progress_bar, told_beside_bars
+from omnina.progress import counted, no_library_bars, no_library_words, progress_bar, told_beside_bars
 from omnina.trainer_settings import TrainerSettings
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +102,20 @@ def test_weights_are_read_and_written_without_the_librarys_bars(checkpoint, tmp_
 
     assert BAR not in on_terminal(work, monkeypatch).replace("\r\n", "")
     assert logging.is_progress_bar_enabled()  # the user's own code keeps its bars
+
+
+def test_libraries_are_silent_where_the_result_is_checked_and_warn_again_after(monkeypatch):
+    def work() -> None:
+        stream = python_logging.StreamHandler()
+        logger = python_logging.getLogger("a library")
+        logger.addHandler(stream)
+        with no_library_words():
+            logger.warning("a doubt")
+            print("a bar", file=sys.stderr)
+        logger.warning("a warning")
+        logger.removeHandler(stream)
+
+    assert in_log(work, monkeypatch) == "a warning\n"
 
 
 def test_only_one_module_makes_bars():

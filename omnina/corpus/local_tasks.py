@@ -1,5 +1,6 @@
 """datatrove's executor on this machine, and no traceback for what the user can mend."""
 
+import sys
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -19,7 +20,7 @@ class LocalTasks(LocalPipelineExecutor):
     """A UserError goes to the task's log in one line and to the caller; only the command prints it."""
 
     def run(self) -> None:
-        """Run the tasks that are not complete, and log that they ended; raises as ``run_in_processes`` does.
+        """Run the tasks that are not complete, and tell that they ended; raises as ``run_in_processes`` does.
 
         datatrove's own pool imports everything anew for every stage and worker, and waits forever for a
         worker that the system killed for its memory.
@@ -28,11 +29,12 @@ class LocalTasks(LocalPipelineExecutor):
         several = self.workers > 1
         ended = run_in_processes(self.run_task, tasks, self.workers) if several else map(self.run_task, tasks)
         began = time.perf_counter()
-        with progress_bar(f"stage {Path(self.logging_dir.path).name}", "tasks", len(tasks)) as bar:
+        stage = f"stage {Path(self.logging_dir.path).name}"
+        with progress_bar(stage, "tasks", len(tasks)) as bar:
             for _ in ended:
                 bar.update()
         seconds = time.perf_counter() - began
-        logger.info(f"{self.logging_dir.path}: {len(tasks)} tasks ended, {seconds:.1f} s")
+        print(f"{stage}: {len(tasks)} tasks ended, {seconds:.1f} s", file=sys.stderr)
 
     def run_task(self, task: int) -> int:
         """Run one task and return its number; with steps of its own, as they keep their statistics."""

@@ -19,7 +19,7 @@ from omnina.errors import UserError
 from omnina.inference.exports.agreement import check_agreement, llama_logits
 from omnina.inference.exports.checkpoint import SENTENCEPIECE_FILE, ExportedCheckpoint
 from omnina.model import OmniNAForCausalLM
-from omnina.progress import no_library_bars
+from omnina.progress import no_library_words
 from omnina.special_tokens import BOS_ID, EOS_ID, UNK_ID
 from omnina.tokenizer import has_dummy_prefix
 
@@ -169,7 +169,7 @@ def _check_logits(
     path: Path, checkpoint: ExportedCheckpoint, quantization: gguf.GGMLQuantizationType
 ) -> float:
     """Against the checkpoint's model with every matrix rounded as the file holds it."""
-    with no_library_bars():
+    with no_library_words():
         llama = AutoModelForCausalLM.from_pretrained(
             path.parent, gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
         ).eval()

@@ -16,7 +16,7 @@ from transformers.exporters import OnnxConfig, OnnxExporter
 
 from omnina.inference.exports.agreement import check_agreement
 from omnina.inference.exports.checkpoint import ExportedCheckpoint
-from omnina.progress import no_library_bars
+from omnina.progress import no_library_bars, no_library_words
 
 TRACED = (2, 17)  # rows, tokens; any but 1, which would be taken for fixed
 
@@ -36,7 +36,7 @@ def export_onnx(checkpoint: ExportedCheckpoint, output: Path) -> str:
     sample = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     tokens = torch.export.Dim("tokens", max=llama.config.max_position_embeddings)
     config = OnnxConfig(dynamic_shapes={name: {0: torch.export.Dim("batch"), 1: tokens} for name in sample})
-    with redirect_stdout(sys.stderr):  # it tells its own progress
+    with no_library_words(), redirect_stdout(sys.stderr):  # it tells its own progress, on stdout too
         OnnxExporter().export(llama, sample, config=config).save_pretrained(folder)
     path = folder / "model.onnx"
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
