@@ -312,8 +312,11 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         path = Path(save_directory) / "config.json"
         written = json.loads(path.read_text(encoding="utf-8"))
         written["architectures"] = ["LlamaForCausalLM"]
+        written["use_cache"] = True  # the trainer switches it off; generation takes many times as long without
         path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        GenerationConfig.from_model_config(self.config).save_pretrained(save_directory)
+        generation = GenerationConfig.from_model_config(self.config)
+        generation.use_cache = True
+        generation.save_pretrained(save_directory)
         follow_umask(Path(save_directory))
 
 

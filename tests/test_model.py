@@ -195,6 +195,13 @@ def test_saved_folder_is_a_plain_llama_without_pickle(small_model, rows, collato
     assert json.loads((tmp_path / "config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
 
 
+def test_a_saved_model_generates_with_its_cache_though_the_trainer_switched_it_off(small_model, tmp_path):
+    small_model.config.use_cache = False
+    small_model.save_pretrained(tmp_path)
+    llama = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert llama.config.use_cache and llama.generation_config.use_cache
+
+
 def test_a_llama_checkpoint_loads_as_ours(small_config, rows, collator, tmp_path):
     torch.manual_seed(3)
     llama = LlamaForCausalLM(small_config)

@@ -133,6 +133,7 @@ class Generator:
             max_new_tokens=self.decoding.max_new_tokens,
             num_beams=self.decoding.beams,
             do_sample=False,
+            use_cache=True,  # whatever the checkpoint's configuration says
             logits_processor=self.decoding.processors(draws),
         )
         return [self._answer(row) for row in written[:, width:].tolist()]
