@@ -7,6 +7,7 @@
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
     python scripts/benchmark.py read --checkpoint output/pretrain --input data/pretrain_val_example.csv
     python scripts/benchmark.py saturate --checkpoint output/pretrain --bases 1000
+    python scripts/benchmark.py serve --checkpoint output/finetune
     python scripts/benchmark.py tokenize --input data/pretrain_train_example.csv --tokenizer data/tokenizer
     python scripts/benchmark.py corpus --megabytes 100 1000 --json output/benchmark_corpus.json
     python scripts/benchmark.py resume --input data/pretrain_val_example.csv --tokenizer data/tokenizer \\
@@ -19,6 +20,7 @@
 ``predict``: answers from the label set against generating them.
 ``read``: embeddings and likelihoods from packed batches, against a padded loop over transformers' Llama.
 ``saturate``: every substitution of a sequence at once, against a call for each variant, ours and padded.
+``serve``: latency of the local page's server, alone, at 50 requests at once, beside large ones.
 ``tokenize``: a core's speed from a table to token ids, against SentencePiece called row by row.
 ``resume``: time from the start to the first step of a run that goes on at a small and at a large step.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
@@ -89,6 +91,9 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     saturate.add_argument(
         "--alone", type=whole_number(1), default=6, help="of 192 variants, those the baselines score"
     )
+    serve = commands.add_parser("serve", allow_abbrev=False)
+    serve.add_argument("--checkpoint", type=Path, required=True, help="fine-tuned model")
+    serve.add_argument("--bases", type=whole_number(1), default=300, help="of each sequence")
     tokenize = commands.add_parser("tokenize", allow_abbrev=False)
     tokenize.add_argument("--input", required=True, help="table with sequence and response")
     tokenize.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.model")

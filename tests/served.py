@@ -1,32 +1,8 @@
-"""A server of a checkpoint on a free port of this machine, and requests to it."""
+"""Requests to a server of a checkpoint."""
 
 import json
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import uvicorn
-
-from omnina.inference.answer import Answerer
-from omnina.serving.app import Limits, application
-
-
-@contextmanager
-def serving(answerer: Answerer, limits: Limits) -> Iterator[str]:
-    """The address of a server that ends with the block."""
-    server = uvicorn.Server(uvicorn.Config(application(answerer, limits), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    [port] = {sock.getsockname()[1] for each in server.servers for sock in each.sockets}
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
 
 
 def post(address: str, name: str, body: object, **headers: str) -> tuple[int, dict]:

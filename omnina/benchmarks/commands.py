@@ -41,6 +41,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
         "predict": _prediction,
         "read": _reading,
         "saturate": _saturation,
+        "serve": _serving,
         "corpus": lambda given: [measure_corpus(sorted(given.megabytes), given.formats, given.scratch)],
         "tokenize": lambda given: [measure_tokenisation(given.input, given.tokenizer, given.repeats)],
         "resume": _resume,
@@ -105,6 +106,17 @@ def _saturation(arguments: argparse.Namespace) -> Tables:
     sequence = "".join(random.Random(0).choices("ACGT", k=arguments.bases))
     name = f"{arguments.checkpoint.name}, {arguments.dtype}, windows of {arguments.window} bases"
     return [measure_saturation(VariantScorer(reader, settings), sequence, arguments.alone, name)]
+
+
+def _serving(arguments: argparse.Namespace) -> Tables:
+    """The first question that has labels, about random bases."""
+    from omnina.benchmarks.serving import measure_serving  # needs requirements-serve.txt
+
+    answerer = Answerer(arguments.checkpoint)
+    if not answerer.label_sets:
+        raise UserError(f"{arguments.checkpoint}: no question has labels; name a fine-tuned checkpoint.")
+    sequence = "".join(random.Random(0).choices("ACGT", k=arguments.bases))
+    return [measure_serving(answerer, sequence, next(iter(answerer.label_sets)))]
 
 
 def _resume(arguments: argparse.Namespace) -> Tables:

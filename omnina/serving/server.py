@@ -1,6 +1,9 @@
 """The web server around the application."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
 
 import uvicorn
 
@@ -25,6 +28,18 @@ def serve(answerer: Answerer, host: str, port: int, limits: Limits) -> None:
         server_header=False,
     )
     uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextmanager
+def running(answerer: Answerer, limits: Limits) -> Iterator[str]:
+    """The address of a server in a thread of this process, which ends with the block: for measuring it."""
+    server = uvicorn.Server(uvicorn.Config(application(answerer, limits), log_level="error"))
+    listening = _bound("127.0.0.1", 0)
+    thread = Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    yield "http://{}:{}".format(*listening.getsockname())
+    server.should_exit = True
+    thread.join()
 
 
 def _bound(host: str, port: int) -> socket.socket:

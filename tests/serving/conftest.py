@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from served import serving
 
 from omnina.inference.answer import Answerer
 from omnina.serving.app import Limits
+from omnina.serving.server import running
 
 
 @pytest.fixture(scope="session")
@@ -16,5 +16,5 @@ def answerer(checkpoint) -> Answerer:
 
 @pytest.fixture(scope="session")
 def address(answerer) -> Iterator[str]:
-    with serving(answerer, Limits()) as found:
+    with running(answerer, Limits()) as found:
         yield found

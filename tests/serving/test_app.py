@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import COLOUR, LABELS, STORY
-from served import post, serving
+from served import post
 from tables import random_dna
 
 from omnina.chunking import parse_cell
 from omnina.inference.answer import Query
 from omnina.inference.api import OmniNA
 from omnina.serving.app import Limits
+from omnina.serving.server import running
 
 SEQUENCE = random_dna(120, 5)
 
@@ -120,7 +121,7 @@ def test_fifty_at_once_beside_a_large_one_are_all_answered(address):
 
 def test_too_many_are_sent_away_and_too_slow_ones_ended(answerer):
     slow = {"sequences": f">a\n{SEQUENCE}\n" * 100, "question": STORY}
-    with serving(answerer, Limits(seconds=0.5, waiting=1)) as address, ThreadPoolExecutor(4) as pool:
+    with running(answerer, Limits(seconds=0.5, waiting=1)) as address, ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: post(address, "answer", slow), range(4)))
         statuses = sorted(status for status, _ in found)
         assert set(statuses) <= {503, 504}

@@ -92,7 +92,7 @@ function showScan(scan) {
 function scanCell(score, largest) {
   if (score === null) return element("td", { className: "own" }, "-");
   const shade = Math.round((SHADES * Math.abs(score)) / largest);
-  return element("td", { className: `${score < 0 ? "down" : "up"}${shade}` }, score.toFixed(2));
+  return element("td", { className: `${score < 0 ? "down" : "up"}${shade}` }, score.toFixed(3).replace(/^-(0\.000)$/, "$1"));
 }
 
 const WORK = {
