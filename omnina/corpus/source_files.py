@@ -82,7 +82,8 @@ def _annotation(spec: SourceSpec, path: Path, folder: Path, where: str) -> Path 
     """A record file's own annotation: ``{folder}/{stem}.gff.gz`` is named after each."""
     if spec.annotation is None:
         return None
-    name = str(spec.annotation).replace("{folder}", str(path.parent)).replace("{stem}", stem_of(path))
+    parent = path.parent.relative_to(folder) if path.is_relative_to(folder) else path.parent
+    name = str(spec.annotation).replace("{folder}", str(parent)).replace("{stem}", stem_of(path))
     if not (folder / name).is_file():
         raise UserError(f"{where}.annotation: there is no file {folder / name}.")
     return folder / name

@@ -73,6 +73,17 @@ def test_an_annotation_is_named_after_each_record_file(tmp_path):
         sources(tmp_path, **keys, annotation="{stem}.gff")
 
 
+def test_an_annotation_is_found_too_where_the_input_folder_is_relative(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = Path("records", "g1")
+    place.mkdir(parents=True)
+    for name in ("genomic.fna", "genomic.gff"):
+        (place / name).write_text("")
+    keys = {"path": "**/*.fna", "passages": "features", "annotation": "{folder}/{stem}.gff"}
+    (one,) = sources(Path("records"), **keys)
+    assert one.annotation == place / "genomic.gff"
+
+
 def test_sources_have_constant_fields_and_the_input_folder(folder):
     (spec,) = sources(folder, path="a.gb", fields={"organism": "Homo sapiens"})
     assert (spec.fields, spec.folder) == ({"organism": "Homo sapiens"}, folder)
