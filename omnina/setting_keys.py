@@ -4,7 +4,7 @@ import difflib
 
 from omnina.errors import UserError
 
-# Keys of TrainingArguments that token-budget steps make meaningless, and what to set instead.
+# Keys of TrainingArguments that do nothing here, and options of the published scripts: what to set instead.
 REFUSED = {
     "per_device_train_batch_size": "tokens_per_device (tokens of one forward pass)",
     "per_device_eval_batch_size": "tokens_per_device (tokens of one forward pass)",
@@ -20,6 +20,12 @@ REFUSED = {
     "warmup_ratio": "warmup_steps: a number under 1 is a share, 0.03 is 3 %",
     "evaluation_strategy": "eval_strategy",
     "model_name_or_path": "checkpoint: a folder (of a published model: scripts/import_checkpoint.py)",
+    "train_data_path": "train_files",
+    "val_data_path": "validation_files",
+    "model_max_length": "max_length",
+    "fsdp": "ACCELERATE_CONFIG=configs/accelerate/fsdp.yaml before the command",
+    "fsdp_config": "ACCELERATE_CONFIG=configs/accelerate/fsdp.yaml before the command",
+    "fsdp_transformer_layer_cls_to_wrap": "ACCELERATE_CONFIG=configs/accelerate/fsdp.yaml before the command",
     "save_only_model": "nothing: a checkpoint is to go on from; the model alone is in output_dir at the end",
     "push_to_hub": "nothing: a run sends nothing anywhere; upload its folder by hand",
 }
