@@ -11,7 +11,6 @@ prompt and every setting, so a change of any of them builds anew what it touches
 """
 
 import json
-import os
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from typing import IO
 import numpy as np
 
 from omnina.chunking import filter_reason, parse_cell
+from omnina.cores import usable_cores
 from omnina.errors import UserError
 from omnina.files.lock import hold_shared, locked, shared
 from omnina.shards import plan as shard_plan
@@ -29,7 +29,7 @@ from omnina.shards.building import ShardBuilder, build_shards, row_encoder, runn
 from omnina.shards.merging import CONTENTS_FILE, merge_shards
 from omnina.shards.token_shards import OpenFile, TokenShards, open_in_place
 from omnina.shards.writer import ROWS_FILE
-from omnina.tables.digests import Table, content_digest, content_name, digested_tables
+from omnina.tables.digests import Table, content_digest, content_name, digested_tables, remembered_tables
 from omnina.tables.part import TablePart
 from omnina.tables.row_counts import Counts
 from omnina.tables.rows import DataSettings, read_records, source_of
@@ -138,20 +138,55 @@ def load_data(
             or tables of which no row is left.
     """
     paths = expand_paths(inputs)
+    encoder = (tokenizer_json, bos_id, eos_id, settings)
     cache_dir.mkdir(parents=True, exist_ok=True)
     with shared(cache_dir / CACHE_LOCK):
         tables = digested_tables(paths, cache_dir)
-        data_hash = content_digest([table.sha256 for table in tables])
-        names = [str(path) for path in paths]  # they name sources and bad rows
-        ids = [content_digest(tokenizer_json), bos_id, eos_id, asdict(settings), asdict(settings.prompt)]
-        folder = cache_dir / content_name([FORMAT_VERSION, data_hash, names, *ids])
+        folder = cache_dir / _folder_name(tables, encoder)
         if not folder.is_dir():
-            encoder = (tokenizer_json, bos_id, eos_id, settings)
-            _build(tables, encoder, [FORMAT_VERSION, *ids], folder, workers)
+            _build(tables, encoder, folder, workers)
         _note_use(folder)
+    return _opened(folder, tables, open_file)
+
+
+def cached_data(
+    inputs: str | list[str],
+    tokenizer_json: str,
+    bos_id: int,
+    eos_id: int,
+    settings: DataSettings,
+    *,
+    cache_dir: Path,
+) -> TokenizedData | None:
+    """What ``load_data`` finds in the cache; None where it would read the tables. Nothing is written."""
+    tables = remembered_tables(expand_paths(inputs), cache_dir)
+    if tables is None:
+        return None
+    folder = cache_dir / _folder_name(tables, (tokenizer_json, bos_id, eos_id, settings))
+    return _opened(folder, tables, open_in_place) if folder.is_dir() else None
+
+
+def _opened(folder: Path, tables: list[Table], open_file: OpenFile) -> TokenizedData:
     contents = json.loads((folder / CONTENTS_FILE).read_text(encoding="utf-8"))
     counts = Counts.from_json(contents.pop("counts"))
-    return TokenizedData(folder, data_hash, counts, **contents, open_file=open_file)
+    return TokenizedData(folder, _data_hash(tables), counts, **contents, open_file=open_file)
+
+
+def _data_hash(tables: list[Table]) -> str:
+    return content_digest([table.sha256 for table in tables])
+
+
+def _folder_name(tables: list[Table], encoder: tuple) -> str:
+    names = [str(table.path) for table in tables]  # they name sources and bad rows
+    version, *ids = _decisive(encoder)
+    return content_name([version, _data_hash(tables), names, *ids])
+
+
+def _decisive(encoder: tuple) -> list:
+    """JSON values of all that decides the ids beside the tables."""
+    tokenizer_json, bos_id, eos_id, settings = encoder
+    ids = [content_digest(tokenizer_json), bos_id, eos_id, asdict(settings), asdict(settings.prompt)]
+    return [FORMAT_VERSION, *ids]
 
 
 def _note_use(folder: Path) -> None:
@@ -176,7 +211,7 @@ def sources_of(path: Path, part: TablePart, settings: DataSettings) -> Iterator[
                 yield source_of(record, settings), bases
 
 
-def _build(tables: list[Table], encoder: tuple, decisive: list, folder: Path, workers: int | None) -> None:
+def _build(tables: list[Table], encoder: tuple, folder: Path, workers: int | None) -> None:
     """Write the shards that are missing, and what is known of them together."""
     try:
         row_encoder(*encoder)  # a prompt that does not fit is found here, not in the workers
@@ -190,7 +225,7 @@ def _build(tables: list[Table], encoder: tuple, decisive: list, folder: Path, wo
         if folder.is_dir():
             return
         with runner(_worker_count(tables, workers)) as run:
-            shards = shard_plan.plan_shards(tables, decisive, run, shard_plan.SHARD_BYTES)
+            shards = shard_plan.plan_shards(tables, _decisive(encoder), run, shard_plan.SHARD_BYTES)
             build_shards(builder, shards, run)
     with locked(folder.parent / f"{folder.name}.lock"):
         if not folder.is_dir():
@@ -203,4 +238,4 @@ def _worker_count(tables: list[Table], wanted: int | None) -> int:
     if wanted is not None:
         return wanted
     size = sum(table.path.stat().st_size for table in tables)
-    return min(size // shard_plan.SHARD_BYTES, len(os.sched_getaffinity(0)))
+    return min(size // shard_plan.SHARD_BYTES, usable_cores())

@@ -33,10 +33,7 @@ def row_copies(
 
     Raises ValueError as ``check_mixing`` does.
     """
-    check_mixing(len(rows_by_table), weights, temperature)
-    sizes = np.maximum(rows_by_table, 1).astype(np.float64)
-    repeats = np.array(weights) * sizes ** (1 / temperature - 1)
-    repeats /= repeats.min()
+    repeats = table_repeats(rows_by_table, weights, temperature)
     if np.allclose(repeats, 1):
         return None
     generator = np.random.default_rng(seed)
@@ -47,6 +44,14 @@ def row_copies(
         for start, rows, often in zip(starts, rows_by_table, repeats, strict=True)
     ]
     return np.concatenate(tables)
+
+
+def table_repeats(rows_by_table: Sequence[int], weights: Sequence[float], temperature: float) -> np.ndarray:
+    """(tables,) how often a row of each comes up in an epoch, at least once; raises as ``check_mixing``."""
+    check_mixing(len(rows_by_table), weights, temperature)
+    sizes = np.maximum(rows_by_table, 1).astype(np.float64)
+    repeats = np.array(weights) * sizes ** (1 / temperature - 1)
+    return repeats / repeats.min()
 
 
 def _repeated(rows: int, often: float, generator: np.random.Generator, kind: type) -> np.ndarray:

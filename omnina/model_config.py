@@ -16,11 +16,7 @@ def read_model_config(path: str, vocabulary: int, tokenizer: str) -> LlamaConfig
     Raises UserError for an unknown key, a value that no model has, or a tokenizer of another size, with the
     command that trains one.
     """
-    values = read_yaml(Path(path))
-    known = set(LlamaConfig().to_dict()) | {"rope_theta"}
-    for key in values:
-        check_key(key, known, f"{path}: ")
-    config = llama_config(values, path)
+    config = read_architecture(path)
     if config.vocab_size != vocabulary:
         raise UserError(
             f"{path} asks for vocab_size {config.vocab_size}, but the tokenizer in {tokenizer} has "
@@ -28,3 +24,12 @@ def read_model_config(path: str, vocabulary: int, tokenizer: str) -> LlamaConfig
             f"--input YOUR.csv --output output/tokenizer --vocab_size {config.vocab_size - 1}\n"
         )
     return config
+
+
+def read_architecture(path: str) -> LlamaConfig:
+    """The same, whatever tokenizer will be used; UserError for an unknown key, or a value no model has."""
+    values = read_yaml(Path(path))
+    known = set(LlamaConfig().to_dict()) | {"rope_theta"}
+    for key in values:
+        check_key(key, known, f"{path}: ")
+    return llama_config(values, path)

@@ -66,50 +66,75 @@ def state_bytes(parameters: int) -> int:
     return parameters * FLOAT32 * (2 + ADAM_MOMENTS)
 
 
-def gpu_state_bytes(config: LlamaConfig, engine: Engine, gpus: int, accumulation: int) -> int:
-    """Bytes of a GPU that do not depend on the number of tokens, under bf16.
+def copy_bytes(
+    config: LlamaConfig,
+    engine: Engine,
+    gpus: int,
+    accumulation: int,
+    *,
+    half: bool = True,
+    trained: int | None = None,
+) -> int:
+    """Bytes of a GPU beside its share of the state, whatever the number of tokens.
+
+    ``half``: under bf16 autocast; ``trained``: parameters that have gradients, if not all.
 
     DDP: everything whole, and a buffer of the gradients' buckets as large as they are; autocast keeps a
     bf16 copy of the weights. FSDP2: a share of the state, and gathered in bf16 the current and the next unit;
     with accumulation the gradients stay whole, in float32, until the last pass.
     """
-    parameters = parameter_count(config)
+    parameters, product = parameter_count(config), product_bytes(half)
+    gradients = FLOAT32 * (parameters if trained is None else trained)
     if engine == "ddp":
-        buckets = parameters * FLOAT32 if gpus > 1 else 0
-        return state_bytes(parameters) + buckets + parameters * BFLOAT16
-    unsharded = parameters * FLOAT32 if accumulation > 1 else largest_unit(config) * BFLOAT16
-    return state_bytes(parameters) // gpus + 2 * largest_unit(config) * BFLOAT16 + unsharded
+        return (gradients if gpus > 1 else 0) + (parameters * BFLOAT16 if half else 0)
+    unsharded = gradients if accumulation > 1 else largest_unit(config) * product
+    return 2 * largest_unit(config) * product + unsharded
 
 
-def kept_bytes(config: LlamaConfig, tokens: int, checkpointing: bool) -> int:
-    """Bytes that a forward pass over T tokens keeps for the backward pass, under bf16 autocast.
+def gpu_state_bytes(config: LlamaConfig, engine: Engine, gpus: int, accumulation: int) -> int:
+    """Bytes of a GPU that do not depend on the number of tokens, under bf16: state and copies."""
+    shares = gpus if engine == "fsdp" else 1
+    return state_bytes(parameter_count(config)) // shares + copy_bytes(config, engine, gpus, accumulation)
+
+
+def product_bytes(half: bool) -> int:
+    """Of a number in a product of matrices: bf16 under autocast, else float32."""
+    return BFLOAT16 if half else FLOAT32
+
+
+def kept_bytes(config: LlamaConfig, tokens: int, checkpointing: bool, *, half: bool = True) -> int:
+    """Bytes that a forward pass over T tokens keeps for the backward pass; ``half``: under bf16 autocast.
 
     With activation checkpointing a layer keeps its float32 input alone. To the layers come the final norm's
     input and output.
     """
-    layer = config.hidden_size * FLOAT32 if checkpointing else _layer_bytes(config)
+    layer = config.hidden_size * FLOAT32 if checkpointing else _layer_bytes(config, half)
     return tokens * (config.num_hidden_layers * layer + 2 * config.hidden_size * FLOAT32)
 
 
-def activation_bytes(config: LlamaConfig, tokens: int, checkpointing: bool) -> int:
+def activation_bytes(config: LlamaConfig, tokens: int, checkpointing: bool, *, half: bool = True) -> int:
     """Most bytes that depend on the pass: what it keeps, a layer computed again, and the loss.
 
-    The loss holds a chunk of logits in bf16 and in float32, and the output embedding's gradient in float32.
+    The loss holds a chunk of logits, under bf16 in float32 too, and the output embedding's gradient in
+    float32.
     """
-    again = tokens * _layer_bytes(config) if checkpointing else 0
-    loss = CHUNK_BYTES * (1 + FLOAT32 // BFLOAT16) + config.vocab_size * config.hidden_size * FLOAT32
-    return kept_bytes(config, tokens, checkpointing) + again + loss
+    again = tokens * _layer_bytes(config, half) if checkpointing else 0
+    chunk = min(CHUNK_BYTES, tokens * config.vocab_size * product_bytes(half))
+    loss = chunk * (1 + FLOAT32 // BFLOAT16 if half else 1) + config.vocab_size * config.hidden_size * FLOAT32
+    return kept_bytes(config, tokens, checkpointing, half=half) + again + loss
 
 
-def _layer_bytes(config: LlamaConfig) -> int:
+def _layer_bytes(config: LlamaConfig, half: bool) -> int:
     """Bytes a token that one layer keeps.
 
     Its input and the sum after attention in float32, the norms of both in float32 and bf16; queries, keys,
-    values and what attention gives in bf16; gate, up, silu(gate) and their product in bf16.
+    values and what attention gives in bf16; gate, up, silu(gate) and their product in bf16. In float32 there
+    is no copy of the norms, and all of it is float32.
     """
-    hidden, inner = config.hidden_size, config.intermediate_size
+    hidden, inner, product = config.hidden_size, config.intermediate_size, product_bytes(half)
     heads = (2 * config.num_attention_heads + 2 * config.num_key_value_heads) * config.head_dim
-    return 2 * hidden * (FLOAT32 + FLOAT32 + BFLOAT16) + heads * BFLOAT16 + 4 * inner * BFLOAT16
+    norm_copy = BFLOAT16 if half else 0
+    return 2 * hidden * (FLOAT32 + FLOAT32 + norm_copy) + heads * product + 4 * inner * product
 
 
 def step_traffic(config: LlamaConfig, engine: Engine, gpus: int, accumulation: int) -> float:

@@ -80,7 +80,7 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
     """
     _check_processes(args)
     _check_mixing(run)
-    tokenizer = _tokenizer(run)
+    tokenizer = tokenizer_of(run)
     settings = run.data_settings()
     tables = [
         _load(run, run.training_settings(), run.train_files, tokenizer),
@@ -90,7 +90,7 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
     if args.process_index == 0:
         for inputs, table in zip((run.train_files, run.validation_files), tables, strict=True):
             print(f"{', '.join(inputs)}: {table.counts.summary()}")
-    plan = _plan(run, args, tables[0])
+    plan = step_plan(run, args, tables[0])
     args.gradient_accumulation_steps = accumulation_steps(
         run.tokens_per_step, run.tokens_per_device, args.world_size
     )
@@ -107,11 +107,11 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
         model = OmniNAForCausalLM.from_pretrained(
             run.checkpoint, attention=attention, dropout=run.dropout, dtype=torch.float32
         )
-        _check_length(run, model.config)
+        check_length(run, model.config)
         setattr(model.config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
         return model
     config = read_model_config(run.model_config, len(stage.tokenizer), run.tokenizer)
-    _check_length(run, config)
+    check_length(run, config)
     config.bos_token_id, config.eos_token_id = BOS_ID, EOS_ID
     config.pad_token_id = stage.tokenizer.pad_token_id
     setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
@@ -146,7 +146,7 @@ def _questions(run: RunSettings, train: TokenizedData, tokenizer: PreTrainedToke
     return Questions(by_text, run.max_length)
 
 
-def _tokenizer(run: RunSettings) -> PreTrainedTokenizerFast:
+def tokenizer_of(run: RunSettings) -> PreTrainedTokenizerFast:
     """The checkpoint's, or the one named, at the run's resolution."""
     if run.checkpoint:
         found = checkpoint_tokenizer(Path(run.checkpoint), run.tokenizer_folder)
@@ -166,7 +166,8 @@ def _load(
     return load_data(inputs, definition, BOS_ID, EOS_ID, settings, workers=run.workers, **where)
 
 
-def _check_length(run: RunSettings, config: LlamaConfig) -> None:
+def check_length(run: RunSettings, config: LlamaConfig) -> None:
+    """UserError if the model has fewer positions than the longest document may have tokens."""
     if run.max_length > config.max_position_embeddings:
         raise UserError(
             f"max_length ({run.max_length}) exceeds the model's max_position_embeddings "
@@ -201,7 +202,8 @@ def _check_mixing(run: RunSettings) -> None:
         raise UserError(str(error)) from error
 
 
-def _plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> StepPlan:
+def step_plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> StepPlan:
+    """Which rows each step trains on; UserError where they fit no step, or the weights no table."""
     rows = list(data.documents_by_file.values())
     weights = run.train_weights or [1.0] * len(rows)
     try:

@@ -54,7 +54,7 @@ def test_weights_gradients_and_moments_take_what_the_formula_says(name):
     )
 
 
-def kept_by_forward(config: LlamaConfig, rows: int, checkpointing: bool) -> int:
+def kept_by_forward(config: LlamaConfig, rows: int, checkpointing: bool, half: bool) -> int:
     """Bytes that a forward pass over rows of 128 tokens keeps for the backward pass, weights left out."""
     model = OmniNAForCausalLM(config).train()
     if checkpointing:
@@ -69,19 +69,21 @@ def kept_by_forward(config: LlamaConfig, rows: int, checkpointing: bool) -> int:
         sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t), torch.autocast("cpu", torch.bfloat16):
+    precision = torch.autocast("cpu", torch.bfloat16, enabled=half)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t), precision:
         model(**batch)
     return sum(sizes.values())
 
 
+@pytest.mark.parametrize("half", [True, False])
 @pytest.mark.parametrize(("checkpointing", "within"), [(True, 0.02), (False, 0.35)])
-def test_activations_are_near_what_the_formula_says(checkpointing, within, monkeypatch):
+def test_activations_are_near_what_the_formula_says(checkpointing, within, half, monkeypatch):
     """What a token adds; a CPU keeps copies inside layers that the formula, made for GPUs, leaves out."""
     monkeypatch.setattr(loss, "FEW_LOGITS", 0)  # the loss as it is with a large vocabulary
     config = config_of("tiny")
-    few, many = (kept_by_forward(config, rows, checkpointing) for rows in (16, 48))
+    few, many = (kept_by_forward(config, rows, checkpointing, half) for rows in (16, 48))
     measured = (many - few) / (32 * 128)
-    assert measured == pytest.approx(kept_bytes(config, 1, checkpointing), rel=within)
+    assert measured == pytest.approx(kept_bytes(config, 1, checkpointing, half=half), rel=within)
 
 
 @pytest.mark.parametrize("name", SIZES)

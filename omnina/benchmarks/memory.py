@@ -56,12 +56,12 @@ def parts_of_a_step(model_config: str, dtype: str, rows: int, way_name: str, che
     config = LlamaConfig(**read_yaml(Path(model_config)))
     choices = Choices(config, first_device(), dtype == "bf16")
     batch = published_like_rows(rows, config.vocab_size, config.max_position_embeddings)
-    _small_steps(choices, way_name)  # what the libraries load is no part of the step
-    before = _peak(choices.device)
+    small_steps(choices, way_name)  # what the libraries load is no part of the step
+    before = peak_bytes(choices.device)
     way = make_way(way_name, replace(choices, checkpointing=checkpointing))
     _steps(way, choices, [batch] * STEPS)
     weights = sum(parameter.nbytes for parameter in way.model.parameters())
-    whole = _peak(choices.device) - before
+    whole = peak_bytes(choices.device) - before
     return {
         "parameters": weights,
         "gradients": weights,
@@ -77,10 +77,11 @@ def peak_of_steps(settings: dict, way_name: str) -> int:
     data, choices = work.data(), work.choices
     batches = [data.__getitems__(batch) for batch in work.row_batches(len(data))]
     _steps(make_way(way_name, choices), choices, batches)
-    return _peak(choices.device)
+    return peak_bytes(choices.device)
 
 
-def _small_steps(choices: Choices, way_name: str) -> None:
+def small_steps(choices: Choices, way_name: str) -> None:
+    """Steps of a model of a few thousand parameters: they load what steps of any model need."""
     config = LlamaConfig(
         vocab_size=64, hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1
     )
@@ -96,5 +97,6 @@ def _steps(way: Way, choices: Choices, batches: list[list[dict]]) -> None:
         optimizer.zero_grad()
 
 
-def _peak(device: torch.device) -> int:
+def peak_bytes(device: torch.device) -> int:
+    """The most that this process has held: of the GPU's allocator, else of the machine's memory."""
     return torch.cuda.max_memory_allocated() if device.type == "cuda" else peak_resident_bytes()

@@ -55,7 +55,7 @@ def digested_tables(paths: Sequence[Path], cache_dir: Path) -> list[Table]:
     """
     with locked(cache_dir / "digests.lock"):
         remembered = _read_remembered(cache_dir)
-        claims = {folder: _manifest_claims(folder) for folder in {path.parent for path in paths}}
+        claims = _claims_beside(paths)
         with ThreadPoolExecutor(min(32, 2 * (os.cpu_count() or 1))) as threads:
             found = list(
                 threads.map(
@@ -67,6 +67,21 @@ def digested_tables(paths: Sequence[Path], cache_dir: Path) -> list[Table]:
             )
         _remember(cache_dir, remembered, paths, found)
     return [Table(path, entry.sha256, entry.checked) for path, entry in zip(paths, found, strict=True)]
+
+
+def remembered_tables(paths: Sequence[Path], cache_dir: Path) -> list[Table] | None:
+    """The tables with the digests that the cache folder remembers; None if one is not known as it stands.
+
+    Nothing is read of the tables, and nothing is written.
+    """
+    remembered, claims = _read_remembered(cache_dir), _claims_beside(paths)
+    found = []
+    for path in paths:
+        known = _still_known(path, remembered.get(str(path.resolve())), claims[path.parent].get(path.name))
+        if known is None:
+            return None
+        found.append(Table(path, known.sha256, known.checked))
+    return found
 
 
 def file_digest(path: Path) -> str:
@@ -87,14 +102,34 @@ def content_name(value: object) -> str:
 
 def _digested(path: Path, known: _Remembered | None, claim: tuple[int, str] | None) -> _Remembered:
     """What is remembered or claimed of a file as it stands; else computed."""
-    status = path.stat()
-    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-    claimed = claim[1] if claim and claim[0] == status.st_size else None
-    if known and known.stamp == stamp and (known.checked or known.sha256 == claimed):
-        return known
+    if still := _still_known(path, known, claim):
+        return still
+    stamp, claimed = _stamp(path), _claimed(path, claim)
     if known is None and claimed:  # known with another stamp, it was changed: the manifest may be older
         return _Remembered(stamp, claimed, False)
     return _Remembered(stamp, file_digest(path), True)
+
+
+def _still_known(path: Path, known: _Remembered | None, claim: tuple[int, str] | None) -> _Remembered | None:
+    """What is remembered of a file, if that holds of it as it stands."""
+    if known and known.stamp == _stamp(path) and (known.checked or known.sha256 == _claimed(path, claim)):
+        return known
+    return None
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
+def _claimed(path: Path, claim: tuple[int, str] | None) -> str | None:
+    """The digest that a manifest gives a file of this size."""
+    return claim[1] if claim and claim[0] == path.stat().st_size else None
+
+
+def _claims_beside(paths: Sequence[Path]) -> dict[Path, dict[str, tuple[int, str]]]:
+    """What the manifest in each table's folder says."""
+    return {folder: _manifest_claims(folder) for folder in {path.parent for path in paths}}
 
 
 def _manifest_claims(folder: Path) -> dict[str, tuple[int, str]]:

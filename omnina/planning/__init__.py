@@ -1,0 +1,1 @@
+"""What a run will need, from its YAML alone: scripts/plan.py is its command line."""
