@@ -15,26 +15,30 @@ from doc_pages import ROOT
 from omnina.config import FinetuneSettings, PretrainSettings
 from omnina.run_help import help_text
 
+ALWAYS = {"--help", "--key"}  # the latter stands for any
+TAKES_A_RUNS_KEYS = "scripts/plan.py"
 SETTINGS = {"pretrain": PretrainSettings, "finetune": FinetuneSettings}
 _OPTION = re.compile(r"--[A-Za-z]\w*")
 
 
 def unknown_options(command: Command) -> list[str]:
-    """The options of a command that it would refuse."""
-    words, known = _own_words(command), {"--help", "--key"}  # the latter stands for any
-    if command.stage:
-        known |= _of_stage(command.stage)
-    elif command.script:
-        known |= _of_script(command.script, _subcommand(command))
-    else:
-        return []
-    return [word for word in words if word.startswith("--") and word.split("=")[0] not in known]
+    """The options of a command that it would refuse; none of other programs than ours."""
+    known = _known(command)
+    options = [word.split("=")[0] for word in _own_words(command) if word.startswith("--")]
+    return [option for option in options if known and option not in known]
 
 
 def launcher_options(command: Command) -> list[str]:
     """Those that accelerate's launcher would refuse, of what stands before the module."""
     known = set(launch_command_parser()._option_string_actions)
     return [word for word in _launcher_words(command) if word.startswith("--") and word not in known]
+
+
+def _known(command: Command) -> set[str]:
+    stages = SETTINGS if command.script == TAKES_A_RUNS_KEYS else filter(None, [command.stage])
+    known = set().union(*map(_of_stage, stages))
+    known |= _of_script(command.script, _subcommand(command)) if command.script else set()
+    return known and known | ALWAYS
 
 
 def _own_words(command: Command) -> list[str]:
