@@ -14,6 +14,8 @@
         --model_config configs/model/tiny.yaml --steps 10 100000
     python scripts/benchmark.py loss
     python scripts/benchmark.py memory --model_config configs/model/omnina-66m.yaml
+    python scripts/benchmark.py float8 --input data/pretrain_train_example.csv --tokenizer data/tokenizer \\
+        --model_config configs/model/tiny.yaml
     python scripts/benchmark.py scaling --model_config configs/model/omnina-66m.yaml
 
 ``train``, ``finetune``: a forward and backward pass against transformers' Llama, padded and packed.
@@ -27,6 +29,7 @@
 ``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
 ``memory``: what a step's peak is made of, with and without computing activations again.
 ``scaling``: time per token with documents per pass; cost and memory with rows of data; no baseline.
+``float8``: loss in float8 beside that without, on the same rows; emulated on a CPU.
 ``gpu``: the published sizes on one GPU; ``bash scripts/benchmark_gpu.sh`` runs it.
 """
 
@@ -124,6 +127,13 @@ def _add_growth(commands: argparse._SubParsersAction) -> None:
     resume.add_argument("--model_config", required=True, help="YAML with the architecture")
     resume.add_argument("--steps", type=whole_number(1), nargs="+", default=[10, 100_000], help="to go on at")
     resume.add_argument("--repeats", type=whole_number(1), default=3, help="runs at each; the median counts")
+    float8 = commands.add_parser("float8", allow_abbrev=False)
+    float8.add_argument("--input", required=True, help="table with sequence and response")
+    float8.add_argument("--tokenizer", required=True, help="its folder")
+    float8.add_argument("--model_config", required=True, help="YAML with the architecture")
+    float8.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16", help="of what is not in float8")
+    float8.add_argument("--steps", type=whole_number(8), default=400, help="of 4,096 tokens")
+    float8.add_argument("--learning_rate", type=positive_number, default=2e-3, help="after its rise")
     scaling = commands.add_parser("scaling", allow_abbrev=False)
     scaling.add_argument("--model_config", required=True, help="YAML with the architecture")
     scaling.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from omnina.benchmarks.corpus import measure_corpus
+from omnina.benchmarks.float8_loss import measure_float8_loss
 from omnina.benchmarks.gpu import Plan, measure_gpu
 from omnina.benchmarks.loss import measure_loss_memory
 from omnina.benchmarks.memory import measure_memory
@@ -48,6 +49,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
         "loss": lambda _: [measure_loss_memory()],
         "memory": lambda given: measure_memory(given.model_config, given.dtype, given.batch_rows),
         "scaling": _scaling,
+        "float8": _float8,
         "gpu": _gpu,
     }
     return commands[arguments.what](arguments)
@@ -129,6 +131,11 @@ def _scaling(arguments: argparse.Namespace) -> Tables:
         arguments.model_config, arguments.dtype, arguments.pass_tokens, arguments.turns
     )
     return [documents, measure_rows(arguments.rows)]
+
+
+def _float8(arguments: argparse.Namespace) -> Tables:
+    work = Work(arguments.input, arguments.model_config, arguments.tokenizer, arguments.dtype, 1, 1)
+    return [measure_float8_loss(work, arguments.steps, arguments.learning_rate)]
 
 
 def _gpu(arguments: argparse.Namespace) -> Tables:

@@ -75,8 +75,8 @@ def seconds_in_turn(
     return {name: times[1:] for name, times in seconds.items()}
 
 
-def run_pass(way: Way, choices: Choices, rows: list[dict]) -> None:
-    """Forward and backward on rows."""
+def run_pass(way: Way, choices: Choices, rows: list[dict]) -> torch.Tensor:
+    """Forward and backward on rows; the loss, nats per token."""
     batch = {
         name: value.to(choices.device) if isinstance(value, torch.Tensor) else value
         for name, value in way.collate(rows).items()
@@ -84,6 +84,7 @@ def run_pass(way: Way, choices: Choices, rows: list[dict]) -> None:
     with precision(choices):
         loss = way.model(**batch).loss
     loss.backward()
+    return loss.detach()
 
 
 def timed(device: torch.device, run: Callable[[], object]) -> float:
