@@ -5,6 +5,7 @@ import logging as python_logging
 import os
 import pty
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ def stderr_on(handle: int, monkeypatch) -> Iterator[None]:
 def on_terminal(work, monkeypatch) -> str:
     """What ``work()`` shows on a terminal."""
     reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (24, 120))  # of one without a width tqdm shows nothing
     with stderr_on(os.dup(writer), monkeypatch):
         work()
     os.write(writer, b"END")  # else reading would wait where nothing was shown
