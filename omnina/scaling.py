@@ -108,7 +108,7 @@ def kept_bytes(config: LlamaConfig, tokens: int, checkpointing: bool, *, half: b
     With activation checkpointing a layer keeps its float32 input alone. To the layers come the final norm's
     input and output.
     """
-    layer = config.hidden_size * FLOAT32 if checkpointing else _layer_bytes(config, half)
+    layer = config.hidden_size * FLOAT32 if checkpointing else layer_bytes(config, half)
     return tokens * (config.num_hidden_layers * layer + 2 * config.hidden_size * FLOAT32)
 
 
@@ -118,13 +118,13 @@ def activation_bytes(config: LlamaConfig, tokens: int, checkpointing: bool, *, h
     The loss holds a chunk of logits, under bf16 in float32 too, and the output embedding's gradient in
     float32.
     """
-    again = tokens * _layer_bytes(config, half) if checkpointing else 0
+    again = tokens * layer_bytes(config, half) if checkpointing else 0
     chunk = min(CHUNK_BYTES, tokens * config.vocab_size * product_bytes(half))
     loss = chunk * (1 + FLOAT32 // BFLOAT16 if half else 1) + config.vocab_size * config.hidden_size * FLOAT32
     return kept_bytes(config, tokens, checkpointing, half=half) + again + loss
 
 
-def _layer_bytes(config: LlamaConfig, half: bool) -> int:
+def layer_bytes(config: LlamaConfig, half: bool) -> int:
     """Bytes a token that one layer keeps.
 
     Its input and the sum after attention in float32, the norms of both in float32 and bf16; queries, keys,

@@ -41,8 +41,7 @@ from omnina.trainer_settings import TrainerSettings
 SECONDS = 12.0  # of passes; with what the libraries take to load, about 20 in all
 PASSES_WANTED = 3  # of them a pass may take one part at most
 FEWEST_PASSES = 3
-APART = 1.5  # large passes show what a token adds if they are so many times a small one
-SMALL_PASSES, SMALL_SHARE, SMALL_TOKENS = 4, 4, 1024  # of one part in so many, and of so many tokens, at most
+WARMING_PASSES, WARMING_TOKENS = 2, 1024  # before others; of so many tokens, or the longest document
 
 
 @dataclass(frozen=True)
@@ -51,27 +50,17 @@ class Measured:
 
     Attributes:
         program_bytes: held before there was a model.
-        small_tokens, small_peak: the most tokens of the small passes, and bytes at the peak so far.
-        pass_tokens, peak: of all passes.
+        pass_tokens, peak: the most tokens of a pass, and bytes at the peak.
         tokens, seconds: of the passes that were timed, together.
         optimizer_seconds: of one step of the optimizer, with clipping, once for all passes of a step.
     """
 
     program_bytes: int
-    small_tokens: int
-    small_peak: int
     pass_tokens: int
     peak: int
     tokens: int
     seconds: float
     optimizer_seconds: float
-
-    @property
-    def token_bytes(self) -> float:
-        """What a token of a pass adds; 0 where the passes were too much alike to tell."""
-        if self.pass_tokens < APART * self.small_tokens:
-            return 0.0
-        return (self.peak - self.small_peak) / (self.pass_tokens - self.small_tokens)
 
     def tokens_per_second(self, step_tokens: float) -> float:
         """Of steps of so many tokens on this device, the optimizer's part counted once."""
@@ -175,20 +164,16 @@ def _measured(
     seconds: float,
     program_bytes: int,
 ) -> Measured:
-    small = passes.of(max(min(pass_tokens // SMALL_SHARE, SMALL_TOKENS), passes.plan.longest))
-    accumulation = accumulation_steps(passes.plan.tokens_per_step, pass_tokens, processes)
-    for count in range(1, SMALL_PASSES + 1):  # the first load and compile, and give the optimizer its moments
+    small = passes.of(max(min(pass_tokens, WARMING_TOKENS), passes.plan.longest))
+    for _ in range(WARMING_PASSES):  # the first loads and compiles, and leaves the optimizer its moments
         passes.make(next(small))
-        if accumulation == 1 or count % 2 == 0:  # else a pass finds the gradients of another, as in the run
-            steps.make()
-    small_tokens, small_peak = passes.most_tokens, peak_bytes(passes.choices.device)
+        steps.make()
     tokens, took = passes.taken[-1]
     most = max(affordable_tokens(pass_tokens, tokens / took, seconds), passes.plan.longest)
+    accumulation = accumulation_steps(passes.plan.tokens_per_step, pass_tokens, processes)
     timed_passes = _timed_passes(passes, steps, passes.of(most, processes), accumulation, seconds)
     return Measured(
         program_bytes,
-        small_tokens,
-        small_peak,
         passes.most_tokens,
         peak_bytes(passes.choices.device),
         sum(tokens for tokens, _ in timed_passes),

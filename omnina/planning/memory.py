@@ -1,6 +1,6 @@
 """Memory of one device by part, whether it is enough, and the largest pass that is.
 
-By formula (``omnina/scaling.py``), or measured: then what a token adds is what two passes differed in.
+By formula (``omnina/scaling.py``), or measured; from a measured pass to a larger one by formula again.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from transformers import LlamaConfig
 from omnina.planning.calibration import Measured
 from omnina.planning.machine import Machine
 from omnina.planning.parameters import Parameters
-from omnina.scaling import activation_bytes, copy_bytes
+from omnina.scaling import activation_bytes, copy_bytes, layer_bytes
 
 PROGRAM_BYTES = {"cpu": 500_000_000, "cuda": 0}  # Python and libraries; a GPU's lie in its reserve
 # tests/test_scaling.py: inside layers a CPU keeps copies that the formula, made for GPUs, leaves out.
@@ -98,8 +98,7 @@ def expected_memory(shape: Shape, machine: Machine) -> DeviceMemory:
     """By formula."""
 
     def of_pass(tokens: int) -> int:
-        size = activation_bytes(shape.config, tokens, shape.checkpointing, half=shape.half)
-        return round(COPIES[machine.kind] * size)
+        return pass_bytes(shape, machine, tokens)
 
     parts = {"programs": PROGRAM_BYTES[machine.kind], **state_parts(shape, machine)}
     return DeviceMemory(parts, of_pass, shape.tokens, machine.usable, "by formula (docs/scaling.md)")
@@ -111,21 +110,20 @@ def measured_memory(shape: Shape, machine: Machine, measured: Measured) -> Devic
     known = state_parts(shape, alone)
     parts = {"programs": measured.program_bytes, **state_parts(shape, machine)}
     at_pass = measured.peak - measured.program_bytes - sum(known.values())
-    of_token, basis = measured.token_bytes, "measured now"
-    if not of_token:
-        of_token = COPIES[machine.kind] * activation_slope(shape)
-        basis += "; what a token adds, by formula"
+    at_formula, basis = pass_bytes(shape, machine, measured.pass_tokens), "measured now"
     if measured.pass_tokens < shape.tokens * (1 - NEAR):
-        basis += f", in passes of {measured.pass_tokens:,} tokens"
+        basis += f" in passes of {measured.pass_tokens:,} tokens; for more, by formula"
 
     def of_pass(tokens: int) -> int:
-        return round(at_pass + (tokens - measured.pass_tokens) * of_token)
+        return at_pass + pass_bytes(shape, machine, tokens) - at_formula
 
     return DeviceMemory(parts, of_pass, shape.tokens, machine.usable, basis)
 
 
-def activation_slope(shape: Shape) -> float:
-    """Bytes that a token adds to a pass, by formula, the loss's chunk left out."""
-    sizes = (activation_bytes(shape.config, n, shape.checkpointing, half=shape.half) for n in (2**20, 2**21))
-    fewer, more = sizes
-    return (more - fewer) / 2**20
+def pass_bytes(shape: Shape, machine: Machine, tokens: int) -> int:
+    """What a pass over so many tokens holds, by formula.
+
+    Going back through a layer, gradients inside it are as large as what it has kept.
+    """
+    kept = activation_bytes(shape.config, tokens, shape.checkpointing, half=shape.half)
+    return round(COPIES[machine.kind] * (kept + tokens * layer_bytes(shape.config, shape.half)))

@@ -13,10 +13,10 @@ from omnina.matrix_optimizer import matrix_optimizer
 from omnina.model import OmniNAForCausalLM
 from omnina.planning.calibration import Measured
 from omnina.planning.machine import Machine, named_machine
-from omnina.planning.memory import TILE, Shape, expected_memory, measured_memory, state_parts
+from omnina.planning.memory import COPIES, TILE, Shape, expected_memory, measured_memory, state_parts
 from omnina.planning.parameters import Parameters
 from omnina.planning.settings import planned_settings
-from omnina.scaling import gpu_state_bytes, parameter_count
+from omnina.scaling import gpu_state_bytes, kept_bytes, layer_bytes, parameter_count
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted((ROOT / "configs" / "model").glob("*.yaml"))
@@ -86,11 +86,16 @@ def test_no_pass_fits_where_the_model_does_not():
 
 
 def test_what_was_measured_is_what_is_planned():
-    """At the pass that was measured the peak itself; beyond it, what each token added."""
+    """At the pass that was measured the peak itself; beyond it, what each token adds by formula."""
     machine = Machine("the processor here", "cpu", 1, 10**10, "ddp")
-    measured = Measured(400_000_000, 1024, 700_000_000, 4096, 1_000_000_000, 10_000, 10.0, 0.1)
+    measured = Measured(400_000_000, 4096, 1_000_000_000, 10_000, 10.0, 0.1)
     memory = measured_memory(shape_of(TINY, half=False), machine, measured)
     assert memory.total == measured.peak
-    more = measured_memory(shape_of(TINY, half=False, tokens=5120), machine, measured)
-    assert more.total == measured.peak + 100_000_000
+    shape = shape_of(TINY, half=False, tokens=5120)
+    more = measured_memory(shape, machine, measured)
+    logits = 1024 * shape.config.vocab_size * 4
+    added = (
+        kept_bytes(shape.config, 1024, False, half=False) + 1024 * layer_bytes(shape.config, False) + logits
+    )
+    assert more.total - measured.peak == pytest.approx(COPIES["cpu"] * added)
     assert replace(memory, usable=more.total).most_tokens == 5120
