@@ -19,6 +19,7 @@ from omnina.vocabulary.sentencepiece_training import TOO_LARGE
 from omnina.vocabulary.training import train_tokenizer
 
 MAX_LENGTH = 2048
+CACHE = Path("output") / "cache"
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,11 @@ class Work:
         return f"{Path(self.model_config).stem}, {self.dtype}, {self.batch_rows} rows a pass"
 
     def data(self) -> TokenizedData:
-        """The rows, cached beside the tokenizer."""
+        """The rows, cached where runs cache theirs."""
         rules = None if self.questions else SequenceRules()
         settings = DataSettings(MAX_LENGTH, self.questions, rules, bad_rows="skip")
-        folder = Path(self.tokenizer)
-        definition, cache = (folder / "tokenizer.json").read_text(encoding="utf-8"), folder / "cache"
-        return load_data(self.input, definition, BOS_ID, EOS_ID, settings, cache_dir=cache)
+        definition = (Path(self.tokenizer) / "tokenizer.json").read_text(encoding="utf-8")
+        return load_data(self.input, definition, BOS_ID, EOS_ID, settings, cache_dir=CACHE)
 
     def row_batches(self, rows: int) -> list[list[int]]:
         """Row ids of each batch, in a fixed random order."""
