@@ -22,6 +22,10 @@ NOT_RUN = {
     "bash finetune.sh configs/finetune/example.yaml --checkpoint": "needs published weights",
     "transformers serve": "serves until it is stopped; " + OWN_TEST + "tests/inference/test_serve.py",
     "import csv, json, urllib.request": "asks that server",
+    "bash pretrain.sh configs/pretrain/tables.yaml --train_files": README,
+    "bash finetune.sh configs/finetune/example.yaml --train_files my_train.csv": README,
+    "python scripts/doctor.py": "a minute; " + OWN_TEST + "tests/doctor",
+    "python scripts/plan.py configs/pretrain/example.yaml --calibrate": OWN_TEST + "tests/planning",
     "python scripts/serve.py": "serves until it is stopped; " + OWN_TEST + "tests/serving/test_app.py",
     "curl http://127.0.0.1": "asks that server",
     "python scripts/run_suite.py": HOURS + "; " + OWN_TEST + "tests/suites/test_running.py",
@@ -51,7 +55,7 @@ ADDED = {
     "bash pretrain.sh": FEW_STEPS,
     "bash pretrain.sh configs/pretrain/omnina-66m.yaml": SMALL + FEW_STEPS,  # a GPU's size
     "bash finetune.sh": FEW_STEPS,
-    "python scripts/score_variants.py": "--indel_controls 2 --segmentations 1",
+    "python scripts/score_variants.py": "--indel_controls 2 --segmentations 1 --window 101",
 }
 
 # Python that speaks of the reader's own sequences: what they are here.
