@@ -49,7 +49,7 @@ BEGINNING = ("bash pretrain.sh", "bash finetune.sh")
 FEW_STEPS = "--max_steps 2 --logging_steps 1 --eval_steps 2 --save_steps 2 --validation_documents 8"
 SMALL = (
     "--model_config configs/model/tiny.yaml --tokenizer data/tokenizer --compile_layers false --use_cpu true "
-    "--tokens_per_step 4096 --tokens_per_device 2048 --dataloader_num_workers 0 "
+    "--bf16 false --tokens_per_step 4096 --tokens_per_device 2048 --dataloader_num_workers 0 "
 )
 ADDED = {
     "bash pretrain.sh": FEW_STEPS,
