@@ -26,7 +26,7 @@ from omnina.inference.questions import Questions, save_questions
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
 from omnina.matrix_optimizer import matrix_optimizer
 from omnina.packing import FlatCollator, StepPlan, StepSampler
-from omnina.peak_memory import peak_memory
+from omnina.peak_memory import peak_device_memory
 from omnina.preemption import Preempted, Preemption
 from omnina.progress import counted
 from omnina.ranks import any_rank, by_main
@@ -197,7 +197,7 @@ class OmniNATrainer(GuardedSteps):
         """Add speed since the last log, peak memory, and the seconds since the run began."""
         if "loss" in logs and self.state.global_step > self.throughput.step:
             logs |= self.throughput.lap(self.state.global_step, self._loader.waited)
-            logs["peak_memory_gb"] = round(peak_memory(self.args.device) / 1e9, 3)
+            logs["peak_memory_gb"] = round(peak_device_memory(self.args.device) / 1e9, 3)
             if self.health.skipped:
                 logs["skipped_steps"] = self.health.skipped
         logs["seconds"] = round(self.clock.seconds, 1)
