@@ -55,12 +55,13 @@ ADDED = {
     "bash pretrain.sh": FEW_STEPS,
     "bash pretrain.sh configs/pretrain/omnina-66m.yaml": SMALL + FEW_STEPS,  # a GPU's size
     "bash finetune.sh": FEW_STEPS,
+    "python scripts/score_variants.py --checkpoint output/finetune --saturate": "--segmentations 1",
     "python scripts/score_variants.py": "--indel_controls 2 --segmentations 1 --window 101",
 }
 
 # Python that speaks of the reader's own sequences: what they are here.
 BEFORE_PYTHON = {
-    "from omnina import OmniNA\n\nmodel": 'sequence, other = "ACGGATCCATGCA" * 20, "TTGACCATG" * 20\n',
+    "from omnina import OmniNA\n\nmodel": 'sequence, other = "CGATA" * 50, "TTGACCATG" * 20\n',
 }
 
 
