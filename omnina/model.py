@@ -312,7 +312,8 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         path = Path(save_directory) / "config.json"
         written = json.loads(path.read_text(encoding="utf-8"))
         written["architectures"] = ["LlamaForCausalLM"]
-        written["use_cache"] = True  # the trainer switches it off; generation takes many times as long without
+        # The trainer switches it off; without it generation takes many times as long.
+        written["use_cache"] = True
         path.write_text(json.dumps(written, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         generation = GenerationConfig.from_model_config(self.config)
         generation.use_cache = True
