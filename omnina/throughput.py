@@ -87,6 +87,7 @@ class Throughput:
             "while_training": self._figures(self.totals),
             "matrix_product_ceiling_tflops": round(ceiling / 1e12, 3),
             "mfu": round(reached / ceiling, 4),
+            "processes": processes,
         }
 
     def _figures(self, part: Totals) -> dict[str, float]:

@@ -36,7 +36,15 @@ def main() -> int:
     """Check, train, tell; the exit status."""
     arguments = parse_arguments()
     from omnina.doctor.examination import examine, examine_training, passed, verdict
+    from omnina.errors import UserError
+    from omnina.files.new_file import check_output_file
 
+    try:
+        if arguments.json:
+            check_output_file(arguments.json, "--json")
+    except UserError as error:
+        _tell(f"error: {error}")
+        return 2
     output, cache = arguments.output.resolve(), arguments.cache_dir.resolve()
     found = examine(output, cache, _tell)
     if not arguments.no_training:

@@ -36,10 +36,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Plan, print the table, write the figures."""
     given, overrides = parse_arguments(arguments)
     # Seconds to import: not for --help, nor for a mistake on the command line.
+    from omnina.files.new_file import check_output_file
     from omnina.planning.plan import make_plan
     from omnina.planning.printed import plan_table, write_json
     from omnina.planning.subject import Wish
 
+    if given.json:
+        check_output_file(given.json, "--json")
     wish = Wish(
         [given.config, *overrides],
         stage=given.stage,

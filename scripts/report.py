@@ -20,7 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("runs", nargs="+", type=Path, help="output folders of pretrain.sh or finetune.sh")
     parser.add_argument(
-        "--output", type=Path, default=Path("output/report.html"), help="page of several runs"
+        "--output", type=Path, help="page to write; RUN/report.html, of several runs output/report.html"
     )
     return parser.parse_args()
 
@@ -32,9 +32,9 @@ def main() -> None:
     from omnina.report.page import report_run, report_runs
 
     if len(arguments.runs) == 1:
-        report_run(arguments.runs[0])
+        report_run(arguments.runs[0], arguments.output)
     else:
-        report_runs(arguments.runs, arguments.output)
+        report_runs(arguments.runs, arguments.output or Path("output/report.html"))
 
 
 if __name__ == "__main__":

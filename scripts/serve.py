@@ -15,7 +15,7 @@ from omnina.command import run_command, whole_number
 from omnina.errors import UserError
 from omnina.inference.options import add_resolution_option
 
-LOCAL = ("127.0.0.1", "localhost")
+LAST_PORT = 65535
 MEGABYTE = 1_000_000
 
 
@@ -42,18 +42,18 @@ def main() -> None:
     # Seconds to import: not for --help, nor for a mistake on the command line.
     try:
         from omnina.serving.app import Limits
-        from omnina.serving.server import serve
+        from omnina.serving.server import ANY_HOST, names_of, serve
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is missing: pip install -r requirements-serve.txt") from error
     from omnina.inference.answer import Answerer
 
-    limits = Limits(given.max_request_mb * MEGABYTE, given.max_seconds, given.max_waiting)
-    if given.host not in LOCAL:
-        print(
-            f"warning: whoever reaches {given.host} can use this page; it asks for no password",
-            file=sys.stderr,
-        )
-        limits = Limits(limits.request_bytes, limits.seconds, limits.waiting, ("*",))
+    if given.port > LAST_PORT:
+        raise UserError(f"--port {given.port}: ports go to {LAST_PORT}.")
+    names = names_of(given.host)
+    limits = Limits(given.max_request_mb * MEGABYTE, given.max_seconds, given.max_waiting, names)
+    if names == ANY_HOST:
+        warning = f"warning: whoever reaches {given.host} can use this page; it asks for no password"
+        print(warning, file=sys.stderr)
     serve(Answerer(given.checkpoint, resolution=given.resolution), given.host, given.port, limits)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from omnina.chunking import Nucleotides, parse_cell
+from omnina.chunking import Nucleotides
 from omnina.dataset import TokenizedData
 from omnina.evaluation.asked_rows import AskedRow
 from omnina.files.durable import write_json
@@ -59,6 +59,11 @@ class Example:
     probability: float
     bases: int
     parts: list[ShownPart]
+
+    @classmethod
+    def from_json(cls, values: Mapping) -> "Example":
+        """From what ``write_examples`` wrote of it; KeyError or TypeError for anything else."""
+        return cls(**dict(values) | {"parts": [ShownPart(**part) for part in values["parts"]]})
 
 
 def answer_examples(
@@ -161,8 +166,17 @@ def _part(label: str, bases: str, track: np.ndarray | None) -> ShownPart:
 
 
 def _decoded(reader: PackedReader, row: dict) -> tuple[Nucleotides, str]:
-    """A document's sequence and its annotation, as texts."""
-    ids, decode = list(map(int, row["input_ids"])), reader.tokenizer.decode
-    bases = "".join(decode(ids[start:end]) for start, end in np.reshape(row["sequence_spans"], (-1, 2)))
-    text = decode(ids[int(row["answer_start"]) :], skip_special_tokens=True).strip()
-    return parse_cell("".join(bases.split())), text
+    """A document's sequences, with their labels if there are several, and its annotation."""
+    ids, answer_start = list(map(int, row["input_ids"])), int(row["answer_start"])
+    spans = np.reshape(row["sequence_spans"], (-1, 2)).tolist()
+
+    def text(start: int, end: int) -> str:
+        return reader.tokenizer.decode(ids[start:end], skip_special_tokens=True).strip()
+
+    ends = [0, *(end for _, end in spans)]
+    labels = [
+        text(before, start).split()[-1].rstrip(":") if len(spans) > 1 else ""
+        for before, (start, _) in zip(ends, spans, strict=False)
+    ]
+    bases = ["".join(text(*span).split()) for span in spans]
+    return Nucleotides(tuple(zip(labels, bases, strict=True))), text(answer_start, len(ids))

@@ -1,4 +1,4 @@
-"""Files that a command makes, and that must not be there yet."""
+"""Files that a command makes: that must not be there yet, or that it may write anew."""
 
 from pathlib import Path
 
@@ -14,6 +14,13 @@ def check_new_file(path: Path, option: str) -> None:
     """
     if path.exists():
         raise UserError(f"{path}: this exists already; choose another {option}, or remove it.")
+    check_output_file(path, option)
+
+
+def check_output_file(path: Path, option: str) -> None:
+    """Make the folder of a file; UserError if the path is a folder, or none can be made."""
+    if path.is_dir():
+        raise UserError(f"{path}: this is a folder; {option} names a file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

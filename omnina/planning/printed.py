@@ -28,7 +28,6 @@ def plan_table(plan: Plan) -> str:
 
 def write_json(plan: Plan, path: Path) -> None:
     """The figures into a file, with where and when they were made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"made": stamp(), "plan": plan_json(plan)}, indent=2) + "\n", encoding="utf-8")
 
 
@@ -130,6 +129,8 @@ def _usable_basis(plan: Plan) -> str:
 
 def _remedy(plan: Plan) -> str:
     subject = plan.subject
+    if subject.machine.kind == "cpu" and plan.memory.most_tokens < subject.run.max_length:
+        return "too large for this machine; --gpu NAME plans for another"
     if plan.memory.most_tokens >= subject.run.max_length:
         return f"lower tokens_per_device to {plan.memory.most_tokens:,}"
     if not subject.args.activation_checkpointing:
@@ -142,7 +143,7 @@ def _remedy(plan: Plan) -> str:
 def _time(plan: Plan) -> list[Row]:
     speed, duration = plan.speed, plan.duration
     if speed is None:
-        return [("tokens a second", UNKNOWN, "--calibrate measures it")]
+        return [("tokens a second", UNKNOWN, _how_to_know(plan))]
     rows = [("tokens a second", f"{speed.tokens_per_second:,.0f}", speed.basis)]
     if duration is None:
         return [*rows, ("hours", UNKNOWN, "")]
@@ -155,15 +156,25 @@ def _time(plan: Plan) -> list[Row]:
     return rows
 
 
+def _how_to_know(plan: Plan) -> str:
+    machine = plan.subject.machine
+    if machine.kind == "cuda":
+        return "no data sheet or measurement tells of this dtype; bf16: true has one"
+    if plan.subject.args.bf16:
+        return "this processor has no instructions for bf16: --bf16 false, or --gpu NAME"
+    return "--calibrate measures it"
+
+
 def _days(hours: float) -> str:
     return f"{hours / 24:,.1f} days" if hours > 48 else ""
 
 
 def _disk(disk: Disk) -> list[Row]:
-    count = UNKNOWN if disk.checkpoints is None else str(disk.checkpoints)
+    count = disk.checkpoints
+    at_once = "how many at once is not known" if count is None else f"at most {count} at once"
     return [
         ("token ids", UNKNOWN if disk.cache is None else _gb(disk.cache), "in cache_dir"),
-        ("a checkpoint", _gb(disk.checkpoint), f"at most {count} at once"),
+        ("a checkpoint", _gb(disk.checkpoint), at_once),
         ("model at the end", _gb(disk.model), ""),
         ("together", UNKNOWN if disk.total is None else _gb(disk.total), f"{_gb(disk.free)} are free"),
     ]

@@ -61,7 +61,7 @@ def sampled_tables(paths: Sequence[Path], encoder: RowEncoder, wanted: int) -> l
 
 
 def _sampled(path: Path, encoder: RowEncoder, wanted: int, seed: int) -> TableSample:
-    parts, share = _parts(path)
+    parts, share = _parts(path, encoder.settings.columns)
     records = chain.from_iterable(read_records(path, encoder.settings.columns, part) for part in parts)
     drawn, count = _drawn(records, wanted, random.Random(seed))
     rows = [
@@ -70,14 +70,14 @@ def _sampled(path: Path, encoder: RowEncoder, wanted: int, seed: int) -> TableSa
         for outcome in encoder.outcomes(batch)
         for document in outcome.documents
     ]
-    scale = count / share / len(drawn)
+    scale = count / share / len(drawn) if drawn else 0.0
     return TableSample(len(rows) * scale, sum(map(length_of, rows)) * scale, len(drawn), rows)
 
 
-def _parts(path: Path) -> tuple[list[TablePart], float]:
+def _parts(path: Path, columns: list[str]) -> tuple[list[TablePart], float]:
     """What is read of a table, and which share of its rows that is, of a text nearly."""
     if is_parquet(path):
-        groups = row_groups(path, ["sequence"])
+        groups = row_groups(path, columns)
         chosen = _evenly(len(groups), READ_GROUPS)
         share = sum(groups[place][0] for place in chosen) / max(1, sum(rows for rows, _ in groups))
         return [TablePart(place, place + 1) for place in chosen], share

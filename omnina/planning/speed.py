@@ -18,6 +18,7 @@ from omnina.planning.machine import Machine
 from omnina.planning.steps import Steps
 from omnina.scaling import H100, compute_seconds, efficiency, parameter_count
 from omnina.throughput import CEILING_SIZE
+from omnina.trainer_settings import multiplies_bf16
 
 RATES = Path(__file__).parents[2] / "docs" / "benchmarks" / "rates.yaml"
 FROZEN_SHARE = 2 / 3  # of the work where weights get no gradients of their own (LoRA)
@@ -85,7 +86,8 @@ def expected_speed(work: Work, steps: Steps, machine: Machine) -> Speed | None:
     name = machine.gpu.name if machine.gpu else machine.kind
     rate = nearest_rate(measured_rates(), name, work.dtype, parameter_count(work.config))
     if machine.kind == "cpu":
-        return None if rate is None else _of_processor(work, steps, rate)
+        multiplies = not work.half or multiplies_bf16(on_gpu=False)
+        return _of_processor(work, steps, rate) if rate and multiplies else None
     if machine.gpu is None or not work.half:
         return None
     reached = rate.share if rate else H100.reached

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import isfinite
 
 import matplotlib.pyplot as plt
@@ -13,7 +14,7 @@ from omnina.evaluation.plots import literal
 from omnina.report.run_files import Run
 from omnina.report.svg import drawn
 
-MOST_POINTS = 300  # of a line: more would be too many to see, or to read in a table
+MOST_POINTS = 300  # of a line, about: more would be too many to see, or to read in a table
 MCC = re.compile(r"eval_(.+)_mcc")
 SOURCE_BITS = re.compile(r"eval_(.+_)?bits_per_base")
 
@@ -186,7 +187,7 @@ def _completed(run: Run, entry: dict) -> dict:
         found["tokens"] = entry["step"] * stride
     ceiling = run.record.get("matrix_product_ceiling_tflops")
     if ceiling and "model_tflops_per_second" in entry:
-        found["mfu"] = entry["model_tflops_per_second"] / ceiling
+        found["mfu"] = entry["model_tflops_per_second"] / run.record.get("processes", 1) / ceiling
     return found
 
 
@@ -199,8 +200,12 @@ def _stride(run: Run) -> float | None:
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """At most ``MOST_POINTS``, at even distances, the first and the last among them."""
+    """The first and the last, and of each of many stretches the lowest and the highest: no spike is lost."""
     if len(points) <= MOST_POINTS:
         return points
-    places = {round(place * (len(points) - 1) / (MOST_POINTS - 1)) for place in range(MOST_POINTS)}
-    return [points[place] for place in sorted(places)]
+    ends = [round(place * len(points) / (MOST_POINTS // 2)) for place in range(MOST_POINTS // 2 + 1)]
+    kept = {0, len(points) - 1}
+    for start, end in pairwise(ends):
+        heights = [y for _, y in points[start:end]]
+        kept |= {start + heights.index(min(heights)), start + heights.index(max(heights))}
+    return [points[place] for place in sorted(kept)]

@@ -14,9 +14,11 @@ from markupsafe import Markup
 
 from omnina.errors import UserError
 from omnina.evaluation.curves import QuestionCurves
+from omnina.evaluation.examples import Example
 from omnina.evaluation.plots import draw_pr, draw_reliability, draw_roc
 from omnina.evaluation.summary import COLUMNS
 from omnina.files.durable import write_whole
+from omnina.files.new_file import check_output_file
 from omnina.report.charts import Chart, Line, training_charts
 from omnina.report.coloured import LEVELS, bits_per_base, stretches
 from omnina.report.figures import (
@@ -44,10 +46,10 @@ def is_reported(folder: Path) -> bool:
     return (folder / REPORT_FILE).is_file()
 
 
-def report_run(folder: Path) -> Path:
-    """Write a run's page into its folder; UserError for a folder without a run."""
+def report_run(folder: Path, page: Path | None = None) -> Path:
+    """Write a run's page, into its folder unless told; UserError for a folder without a run."""
     run = read_run(folder)
-    page = folder / REPORT_FILE
+    page = page or folder / REPORT_FILE
     _write(page, "run.html.jinja", run=run, title=f"{run.name}: report", **_of_run(run))
     print(f"{page}: the run at a glance")
     return page
@@ -58,13 +60,13 @@ def report_runs(folders: Sequence[Path], page: Path) -> Path:
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UserError("a run is named twice; name each folder once.")
     runs = _told_apart([read_run(folder) for folder in folders])
-    page.parent.mkdir(parents=True, exist_ok=True)
     _write(page, "comparison.html.jinja", runs=runs, title="Runs side by side", **_of_runs(runs, page))
     print(f"{page}: {len(runs)} runs side by side")
     return page
 
 
 def _write(page: Path, template: str, **context: object) -> None:
+    check_output_file(page, "--output")
     text = _environment().get_template(template).render(**context)
     write_whole(page, lambda stream: stream.write(text.encode()))
 
@@ -188,8 +190,8 @@ def _steps(histogram: dict) -> list[tuple[float, float]]:
     return list(zip(middles, histogram["counts"], strict=True))
 
 
-def _by_question(examples: Sequence[dict]) -> dict[str, list[dict]]:
-    found: dict[str, list[dict]] = {}
+def _by_question(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    found: dict[str, list[Example]] = {}
     for example in examples:
-        found.setdefault(example["question"], []).append(example)
+        found.setdefault(example.question, []).append(example)
     return found

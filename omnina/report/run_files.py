@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omnina.errors import UserError
 from omnina.evaluation.curves import QuestionCurves
-from omnina.evaluation.examples import EXAMPLES_FILE
+from omnina.evaluation.examples import EXAMPLES_FILE, Example
 from omnina.evaluation.files import CURVES_FILE, EVALUATION_FOLDER, METRICS_FILE
 from omnina.files.json_file import read_object
 from omnina.files.yaml_file import read_yaml
@@ -37,7 +37,7 @@ class Run:
     log: list[dict]
     evaluation: Mapping
     curves: Mapping[str, QuestionCurves]
-    examples: list[dict]
+    examples: list[Example]
     name: str
 
     def called(self, name: str) -> "Run":
@@ -63,12 +63,15 @@ def read_run(folder: Path) -> Run:
             "name one, such as output/finetune."
         )
     evaluation = folder / EVALUATION_FOLDER
-    curves = _object(evaluation / CURVES_FILE)
+    curves, examples = (_object(evaluation / name) for name in (CURVES_FILE, EXAMPLES_FILE))
     try:
         by_question = {question: QuestionCurves.from_json(values) for question, values in curves.items()}
+        shown = [Example.from_json(values) for values in examples.get("examples", [])]
     except (KeyError, TypeError, AttributeError) as error:
-        path = evaluation / CURVES_FILE
-        raise UserError(f"{path}: not as evaluation writes it; run scripts/evaluate.py again.") from error
+        raise UserError(
+            f"{evaluation}: {CURVES_FILE} or {EXAMPLES_FILE} is not as evaluation writes it; run "
+            "scripts/evaluate.py again, or remove the folder."
+        ) from error
     return Run(
         folder,
         _object(folder / RECORD_FILE),
@@ -76,7 +79,7 @@ def read_run(folder: Path) -> Run:
         _log(folder),
         _object(evaluation / METRICS_FILE),
         by_question,
-        _object(evaluation / EXAMPLES_FILE).get("examples", []),
+        shown,
         folder.resolve().name,
     )
 

@@ -74,7 +74,7 @@ class Desk:
 
     async def page(self, request: Request) -> Response:
         """The page."""
-        return HTMLResponse(_page(self.answerer), headers=HEADERS)
+        return HTMLResponse(_page(self.answerer, self.limits), headers=HEADERS)
 
     async def model(self, request: Request) -> Response:
         """What the checkpoint is."""
@@ -101,8 +101,9 @@ class Desk:
 
     async def _done(self, request: Request, begun: Callable[[object], Work[dict]]) -> Response:
         try:
-            body = await _body(request, self.limits.request_bytes)
-            return _json(await self.turns.result(begun(body), request.is_disconnected))
+            with self.turns.place():  # from here on: bodies that are still arriving fill memory too
+                body = await _body(request, self.limits.request_bytes)
+                return _json(await self.turns.result(begun(body), request.is_disconnected))
         except UserError as error:
             return _error(422, str(error))
         except Busy:
@@ -128,7 +129,8 @@ def application(answerer: Answerer, limits: Limits) -> Starlette:
         ),
     ]
     trusted = Middleware(TrustedHostMiddleware, allowed_hosts=list(limits.hosts))
-    return Starlette(routes=routes, middleware=[trusted], exception_handlers={HTTPException: _refused})
+    handlers = {HTTPException: _refused, Exception: _failed}
+    return Starlette(routes=routes, middleware=[trusted], exception_handlers=handlers)
 
 
 async def _body(request: Request, most_bytes: int) -> object:
@@ -136,7 +138,7 @@ async def _body(request: Request, most_bytes: int) -> object:
 
     Browsers ask before they send JSON to another site: so no other page can use this one.
     """
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send JSON, with the header Content-Type: application/json.")
     received = bytearray()
     try:
@@ -152,9 +154,13 @@ async def _body(request: Request, most_bytes: int) -> object:
             408, f"the request did not arrive within {SLOWEST_UPLOAD:.0f} seconds."
         ) from error
     try:
-        return json.loads(received)
+        body = json.loads(received)
+        json.dumps(
+            body, ensure_ascii=False
+        ).encode()  # half a surrogate pair is no text: no answer can hold it
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the request is not JSON ({error}).") from error
+    return body
 
 
 def _model(answerer: Answerer) -> dict:
@@ -169,15 +175,18 @@ def _model(answerer: Answerer) -> dict:
             "bases": requests.MOST_BASES,
             "tracked_bases": requests.MOST_TRACKED,
             "scanned_bases": requests.MOST_SCANNED,
+            "bases_around_a_scan": requests.MOST_AROUND,
         },
     }
 
 
-def _page(answerer: Answerer) -> str:
+def _page(answerer: Answerer, limits: Limits) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(PAGE), undefined=jinja2.StrictUndefined, autoescape=True
     )
-    return environment.get_template("page.html.jinja").render(model=_model(answerer))
+    return environment.get_template("page.html.jinja").render(
+        model=_model(answerer), most_bytes=limits.request_bytes
+    )
 
 
 def _file(name: str, kind: str) -> Callable:
@@ -191,6 +200,11 @@ def _file(name: str, kind: str) -> Callable:
 
 async def _refused(request: Request, error: HTTPException) -> Response:
     return _error(error.status_code, error.detail)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """The server's own log has the error; those who ask get an answer that they can read."""
+    return _error(500, "the server failed; what went wrong is in its log.")
 
 
 def _json(values: dict) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
+from itertools import islice
 
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
@@ -13,6 +14,7 @@ MOST_SEQUENCES = 100  # of a request
 MOST_BASES = 100_000
 MOST_TRACKED = 10_000  # bases, each with a figure
 MOST_SCANNED = 100  # bases, three substitutions each
+MOST_AROUND = 3000  # bases of a sequence of which some are scanned
 LONGEST_QUESTION = 2000  # characters
 ELSEWHERE = "for more, scripts/{script} reads files of any size"
 
@@ -65,7 +67,7 @@ def track_request(body: object) -> TrackRequest:
 def scan_request(body: object) -> ScanRequest:
     """From ``{"sequences": "...", "first": 1, "last": 50, "question": ""}``; UserError says what is wrong."""
     fields = _fields(body, {"sequences", "first", "last", "question"})
-    sequence, *others = _sequences(fields, MOST_BASES, "score_variants.py")
+    sequence, *others = _sequences(fields, MOST_AROUND, "score_variants.py")
     parts = sequence.nucleotides.parts
     if others or len(parts) > 1 or parts[0][0]:
         raise UserError("sequences: a scan is of one sequence without labels.")
@@ -108,18 +110,19 @@ def _sequences(fields: Mapping[str, object], most_bases: int, script: str) -> li
     records = _records(text)
     bases = sum(len(sequence) for _, sequence in records)
     if len(records) > MOST_SEQUENCES or bases > most_bases:
+        there = f"more than {MOST_SEQUENCES}" if len(records) > MOST_SEQUENCES else f"{bases:,} bases"
         raise UserError(
-            f"sequences: {len(records):,} with {bases:,} bases; at most {MOST_SEQUENCES} with {most_bases:,} "
-            f"are taken at a time; {ELSEWHERE.format(script=script)}."
+            f"sequences: {there}; at most {MOST_SEQUENCES} with {most_bases:,} bases are taken at a time; "
+            f"{ELSEWHERE.format(script=script)}."
         )
     return [_named(number, *record) for number, record in enumerate(records, 1)]
 
 
 def _records(text: str) -> list[tuple[str, str]]:
-    """(name, sequence): of FASTA, or of a text that is one sequence, on as many lines as it may."""
+    """(name, sequence) of FASTA, one more than may be at most; or of a text that is one sequence."""
     if not text.lstrip().startswith(">"):
         return [("", text)]
-    return [(title, sequence) for title, sequence in SimpleFastaParser(StringIO(text.lstrip()))]
+    return list(islice(SimpleFastaParser(StringIO(text.lstrip())), MOST_SEQUENCES + 1))
 
 
 def _named(number: int, name: str, sequence: str) -> Named:

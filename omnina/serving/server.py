@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from threading import Thread
 
 import uvicorn
@@ -11,7 +12,18 @@ from omnina.errors import UserError
 from omnina.inference.answer import Answerer
 from omnina.serving.app import Limits, application
 
+ANY_HOST = ("*",)
 KEEP_ALIVE = 5  # seconds that an idle connection stays open
+
+
+def names_of(host: str) -> tuple[str, ...]:
+    """Under which names the page may be asked for: of this machine's own address, any other is an attack."""
+    try:
+        loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name of a network
+        loopback = False
+    # Starlette compares what stands before the first colon: of [::1]:7860 that is a bracket.
+    return ("127.0.0.1", "localhost", host, "[") if loopback else ANY_HOST
 
 
 def serve(answerer: Answerer, host: str, port: int, limits: Limits) -> None:

@@ -1,7 +1,7 @@
 """Requests take turns at the model, one step of each at a time: a long one holds up nobody for long."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -36,23 +36,23 @@ class Turns:
         Steps stand in one queue, and a request's next step joins at its end: hence the turns. A step that
         runs when its request's time is over is finished, the others are not begun.
 
-        Raises Busy, Gone, TimeoutError, and whatever the work raises.
+        Raises Gone, TimeoutError, and whatever the work raises.
         """
-        with self._place():
-            async with asyncio.timeout(self.seconds):
-                while True:
-                    done, value = await asyncio.get_running_loop().run_in_executor(self._thread, _step, work)
-                    if done:
-                        return value
-                    if await is_gone():
-                        raise Gone
+        async with asyncio.timeout(self.seconds):
+            while True:
+                done, value = await asyncio.get_running_loop().run_in_executor(self._thread, _step, work)
+                if done:
+                    return value
+                if await is_gone():
+                    raise Gone
 
     def close(self) -> None:
         """End the thread after the step at hand."""
         self._thread.shutdown(cancel_futures=True)
 
     @contextmanager
-    def _place(self):
+    def place(self) -> Iterator[None]:
+        """Count as one that waits, within the block; raises Busy if as many as may be do already."""
         if self.waiting >= self.most_waiting:
             raise Busy
         self.waiting += 1

@@ -12,6 +12,7 @@ from omnina.inference.answer import Answer, Answerer, Query
 from omnina.inference.api import OmniNA
 from omnina.inference.base_track import sequence_track
 from omnina.inference.generation import Decoding
+from omnina.inference.windows import fitted_windows
 from omnina.serving.requests import AnswerRequest, Named, ScanRequest, TrackRequest
 from omnina.serving.turns import Work
 
@@ -32,12 +33,13 @@ def answers(answerer: Answerer, request: AnswerRequest) -> Work[dict]:
 
 
 def annotations(answerer: Answerer, request: AnswerRequest) -> Work[dict]:
-    """As ``answers``, with what pretraining's prompt has the model write: of the first window."""
+    """As ``answers``, with what pretraining's prompt has the model write: of the first window alone."""
     annotator = Annotator(answerer.reader, Decoding())
     found = []
     for named in request.sequences:
         with _told(named):
-            [[first, *others]] = annotator.annotate([named.nucleotides], [0])
+            window, *others = fitted_windows(annotator.encoder, named.nucleotides)
+            [[first]] = annotator.annotate([window.nucleotides], [0])
         notes = [f"of the first {first.end} bases"] if others else []
         notes += [] if first.whole else [f"cut off after {first.tokens} tokens"]
         found.append(_outgoing(named, first.text, exp(first.log_likelihood), notes))
@@ -66,6 +68,9 @@ def scan(answerer: Answerer, request: ScanRequest) -> Work[dict]:
     """
     bases = request.sequence.nucleotides.parts[0][1]
     label = None
+    if request.question and request.question not in answerer.label_sets:
+        known = "; ".join(answerer.label_sets) or "none"
+        raise UserError(f"question: a scan is of an answer from labels; questions with labels are: {known}.")
     if request.question:
         [answer] = answerer.answer([Query(request.sequence.nucleotides, request.question)])
         if answer.refused:
@@ -76,7 +81,7 @@ def scan(answerer: Answerer, request: ScanRequest) -> Work[dict]:
     substitutions = list(_substitutions(bases, request.first, request.last))
     for start in range(0, len(substitutions), VARIANTS_PER_STEP):
         part = substitutions[start : start + VARIANTS_PER_STEP]
-        scores += _scores(OmniNA(answerer), bases, part, request.question, label)
+        scores += _scores(answerer, bases, part, request.question, label)
         yield
     return {"scan": _table(request, bases, substitutions, scores, label)}
 
@@ -111,7 +116,11 @@ def _labels(answer: Answer) -> dict:
     if answer.labels is None:
         return {}
     likeliest = sorted(answer.labels.items(), key=lambda pair: -pair[1])[:MOST_LABELS]
-    return {"labels": {label: round(probability, DIGITS) for label, probability in likeliest}}
+    return {
+        "labels": [
+            {"label": label, "probability": round(probability, DIGITS)} for label, probability in likeliest
+        ]
+    }
 
 
 def _substitutions(bases: str, first: int, last: int) -> Iterator[tuple[int, str, str]]:
@@ -122,12 +131,14 @@ def _substitutions(bases: str, first: int, last: int) -> Iterator[tuple[int, str
 
 
 def _scores(
-    model: OmniNA, bases: str, variants: list[tuple[int, str, str]], question: str, label: str | None
+    answerer: Answerer, bases: str, variants: list[tuple[int, str, str]], question: str, label: str | None
 ) -> list[float]:
+    model = OmniNA(answerer)
     if label is None:
         how = {"window": WINDOW, "segmentations": 1, "both_strands": False}
         return _rounded(model.score_variants(bases, variants, **how))
-    return _rounded(model.change_answers(bases, variants, question)[label])
+    both_strands = answerer.questions[question].strand_free  # as the answer itself is made
+    return _rounded(model.change_answers(bases, variants, question, both_strands=both_strands)[label])
 
 
 def _table(

@@ -7,7 +7,7 @@ import pytest
 
 from omnina.chunking import parse_cell
 from omnina.evaluation.asked_rows import read_asked_rows
-from omnina.evaluation.examples import EACH
+from omnina.evaluation.examples import EACH, _decoded
 from omnina.inference.answer import Answerer, Query
 from omnina.inference.api import OmniNA
 from omnina.inference.base_track import sequence_track
@@ -49,6 +49,15 @@ def test_bases_add_up_to_their_tokens(examples, finished):
     for part, (start, end) in zip(example["parts"], document.sequence_spans, strict=True):
         assert len(part["nats"]) == len(part["bases"])
         assert sum(part["nats"]) == pytest.approx(nats[start:end].sum(), abs=0.05)
+
+
+def test_documents_are_read_back_as_the_cells_they_came_from(checkpoint):
+    reader = Answerer(checkpoint).reader
+    for cell in ("ACGTTGCAN" * 9, "gRNA:ACGT target:GGCCGTA", "a:AC b:GT c:NNN"):
+        nucleotides = parse_cell(cell)
+        [document] = reader.annotating.encode([Row(nucleotides, "a story of genes")])
+        found, text = _decoded(reader, vars(document))
+        assert (found.parts, text) == (nucleotides.parts, "a story of genes")
 
 
 def test_a_track_over_several_windows_is_the_sequences_likelihood(checkpoint):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -46,6 +47,19 @@ def test_a_chart_and_its_table_hold_the_log(finished):
     seen = [entry["tokens_seen"] for entry in run.log if "loss" in entry]
     rates = charts["Tokens per second"].lines[0].points
     assert [x for x, _ in rates] == pytest.approx([tokens / 1e6 for tokens in seen])
+
+
+def test_the_mfu_over_time_is_that_of_one_process(finished):
+    run = read_run(finished)
+    both = dict(run.record) | {"processes": 2 * run.record["processes"]}
+    one, two = (
+        next(chart for chart in training_charts([each]) if "MFU" in chart.title).lines[0].points
+        for each in (run, replace(run, record=both))
+    )
+    assert [y for _, y in one] == pytest.approx([2 * y for _, y in two])
+    rates = [entry["model_tflops_per_second"] for entry in run.log if "loss" in entry]
+    ceiling = run.record["matrix_product_ceiling_tflops"]
+    assert [y for _, y in one] == pytest.approx([rate / ceiling for rate in rates])
 
 
 def test_time_goes_on_where_a_run_went_on(finished):
@@ -93,7 +107,7 @@ def test_refusals(finished, tmp_path):
         report_runs([finished, finished], tmp_path / "page.html")
     broken = _copy(finished, tmp_path / "broken")
     (broken / "evaluation/curves.json").write_text('{"Which?": {"roc": 3}}')
-    with pytest.raises(UserError, match=r"curves\.json: not as evaluation writes it"):
+    with pytest.raises(UserError, match=r"curves\.json or examples\.json is not as evaluation"):
         report_run(broken)
 
 
@@ -111,11 +125,13 @@ def test_stretches_rejoin_to_the_sequence():
     assert bits_per_base([-0.6931471805599453] * 4) == pytest.approx(1)
 
 
-def test_a_long_log_is_thinned_to_its_ends():
-    points = [(float(step), 0.0) for step in range(10_000)]
+def test_a_long_log_is_thinned_but_keeps_its_ends_and_its_spike():
+    points = [(float(step), 9.0 if step == 777 else step % 2) for step in range(10_000)]
     kept = _thinned(points)
-    assert len(kept) == MOST_POINTS
+    assert len(kept) <= MOST_POINTS + 2
     assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert (777.0, 9.0) in kept
+    assert kept == sorted(kept)
     assert Line("few", _thinned(points[:7])).points == points[:7]
 
 

@@ -28,8 +28,10 @@ def test_answers_are_the_models(address, answerer):
     assert [each["name"] for each in found["answers"]] == ["one", "two"]
     for one, other in zip(found["answers"], expected, strict=True):
         assert one["answer"] == other.text
-        assert one["labels"] == pytest.approx(other.labels, abs=1e-4)
-        assert set(one["labels"]) == set(LABELS[COLOUR])
+        labels = {each["label"]: each["probability"] for each in one["labels"]}
+        assert labels == pytest.approx(other.labels, abs=1e-4)
+        assert list(labels.values()) == sorted(labels.values(), reverse=True)
+        assert set(labels) == set(LABELS[COLOUR])
 
 
 def test_a_question_without_labels_is_answered_in_free_text(address):
@@ -81,6 +83,8 @@ def test_a_scan_of_an_answer(address, answerer):
     [
         (b"{", {}, 400, "not JSON"),
         (b"[" * 100_000, {}, 400, "not JSON"),
+        (b'{"sequences": ">\\ud800\\nACGT"}', {}, 400, "surrogates"),
+        ({"sequences": ">\n" * 3_900_000}, {}, 422, "more than 100; at most 100"),
         (b"{}", {"Content-Type": "text/plain"}, 415, "Content-Type: application/json"),
         ({"sequences": "AC!T"}, {}, 422, "sequence 1: "),
         (b" " * 12_000_001, {}, 413, "more than 12,000,000 bytes"),
@@ -91,6 +95,20 @@ def test_what_is_wrong_is_said(address, body, headers, status, says):
     found = post(address, "answer", body, **headers)
     assert found[0] == status
     assert says in found[1]["error"]
+
+
+def test_a_long_sequence_is_annotated_by_its_first_window(address):
+    status, found = post(address, "answer", {"sequences": "ACGTTGCA" * 1000})
+    [note, *_] = found["answers"][0]["notes"]
+    assert status == 200
+    assert note.startswith("of the first ")
+
+
+def test_a_scan_of_a_question_without_labels(address):
+    status, found = post(address, "scan", {"sequences": SEQUENCE, "question": STORY})
+    assert status == 422
+    assert COLOUR in found["error"]
+    assert "/" not in found["error"]
 
 
 def test_another_site_cannot_pretend_to_be_the_page(address):

@@ -4,6 +4,7 @@ import pytest
 
 from omnina.errors import UserError
 from omnina.serving.requests import MOST_BASES, answer_request, scan_request, track_request
+from omnina.serving.server import ANY_HOST, names_of
 
 
 def test_a_plain_sequence_may_stand_on_several_lines():
@@ -36,7 +37,7 @@ def test_labelled_sequences_are_one():
         ({"sequences": ">a\n>b\nACGT"}, "a: "),
         ({"sequences": "ACGT", "question": 7}, "question: a text"),
         ({"sequences": "A" * (MOST_BASES + 1)}, r"100,001 bases; at most 100 .*predict\.py"),
-        ({"sequences": ">a\nACGT\n" * 101}, "101 with 404 bases"),
+        ({"sequences": ">a\nACGT\n" * 101}, "more than 100; at most 100"),
     ],
 )
 def test_what_cannot_be_answered(body, says):
@@ -65,3 +66,11 @@ def test_what_cannot_be_scanned(fields, says):
 def test_a_scan_is_of_the_beginning_unless_told():
     asked = scan_request({"sequences": "ACGTN" * 30})
     assert (asked.first, asked.last, asked.question) == (1, 100, "")
+
+
+def test_only_this_machines_own_names_reach_its_own_address():
+    for host in ("127.0.0.1", "localhost", "127.0.0.2", "::1"):
+        assert host in names_of(host)
+        assert ANY_HOST[0] not in names_of(host)
+    for host in ("0.0.0.0", "192.168.1.7", "node1"):
+        assert names_of(host) == ANY_HOST

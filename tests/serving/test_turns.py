@@ -47,14 +47,11 @@ def test_who_has_left_is_not_worked_for():
 
 
 def test_one_too_many():
-    async def two() -> list:
-        turns = Turns(1, 10.0)
-        both = (turns.result(steps(name, 3, []), still_there) for name in "ab")
-        return await asyncio.gather(*both, return_exceptions=True)
-
-    first, second = asyncio.run(two())
-    assert first == "a"
-    assert isinstance(second, Busy)
+    turns = Turns(1, 10.0)
+    with turns.place(), pytest.raises(Busy), turns.place():
+        pass
+    with turns.place():
+        assert turns.waiting == 1
 
 
 def test_an_error_of_a_step_reaches_its_request_alone():

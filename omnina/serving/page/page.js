@@ -35,7 +35,7 @@ function showAnswer(answer) {
   for (const note of answer.notes) shown.append(element("p", { className: "note" }, note));
   if (answer.labels) {
     const body = element("tbody");
-    for (const [label, probability] of Object.entries(answer.labels)) {
+    for (const { label, probability } of answer.labels) {
       const bar = element("meter", { min: 0, max: 1, value: probability, "aria-label": label });
       body.append(row("td", label, [probability.toFixed(3), bar]));
     }
@@ -124,7 +124,8 @@ async function send(name) {
       body: JSON.stringify(asked(WORK[name].fields)),
       signal: mine.signal,
     });
-    const found = await response.json();
+    const failure = { error: `The server answered with status ${response.status}.` };
+    const found = await response.json().catch(() => failure);
     if (!response.ok) throw new Error(found.error);
     results.replaceChildren(...WORK[name].show(found));
     state.textContent = `Done in ${((performance.now() - began) / 1000).toFixed(1)} seconds.`;
@@ -150,5 +151,13 @@ form.addEventListener("submit", (event) => {
 stop.addEventListener("click", () => running?.abort());
 document.getElementById("file").addEventListener("change", async (event) => {
   const [file] = event.target.files;
-  if (file) document.getElementById("sequences").value = await file.text();
+  if (!file) return;
+  const most = Number(event.target.dataset.mostBytes);
+  if (file.size > most) {
+    const text = `${file.name} has ${file.size} bytes; at most ${most} are taken at a time.`;
+    results.replaceChildren(element("p", { className: "error", role: "alert" }, text));
+    event.target.value = "";
+    return;
+  }
+  document.getElementById("sequences").value = await file.text();
 });
