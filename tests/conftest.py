@@ -1,5 +1,6 @@
 """What several tests need: a very small model, documents, and flat batches of them."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,19 @@ MAX_LENGTH = 64
 COLOUR, KIND, STORY = "Which colour?", "Which kind?", "What is it?"
 LABELS = {COLOUR: ["red", "red brown", "redder", "green"], KIND: ["only"]}
 QUESTION_MAX_LENGTH = 256
+SECONDS = 60  # of a minute
+_began = time.monotonic()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For continuous integration, which ends a run without its results when its time is over."""
+    parser.addoption("--minutes", type=float, help="skip tests that have not begun after so many minutes")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    minutes = item.config.getoption("--minutes")
+    if minutes is not None and time.monotonic() - _began > minutes * SECONDS:
+        pytest.skip(f"not begun within --minutes {minutes:g}")
 
 
 @pytest.fixture
