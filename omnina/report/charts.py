@@ -38,6 +38,7 @@ class Chart:
     y_label: str
     lines: list[Line]
     from_zero: bool = False
+    bars: bool = False  # of one line, whose points stand at even distances
 
     @property
     def name(self) -> str:
@@ -58,13 +59,20 @@ class Chart:
 
     def _draw(self, figure: plt.Figure) -> None:
         axes = figure.subplots()
-        for line in self.lines:
-            style = {"linestyle": "--" if line.dashed else "-", "marker": "." if line.marked else ""}
-            axes.plot(*zip(*line.points, strict=True), label=literal(line.label), linewidth=1.4, **style)
+        if self.bars:
+            places, heights = zip(*self.lines[0].points, strict=True)
+            axes.bar(places, heights, width=0.95 * (places[1] - places[0]))
+        else:
+            self._draw_lines(axes)
         axes.set(xlabel=self.x_label, ylabel=self.y_label)
         if self.from_zero:
             axes.set_ylim(bottom=0)
         axes.grid(alpha=0.15)
+
+    def _draw_lines(self, axes: plt.Axes) -> None:
+        for line in self.lines:
+            style = {"linestyle": "--" if line.dashed else "-", "marker": "." if line.marked else ""}
+            axes.plot(*zip(*line.points, strict=True), label=literal(line.label), linewidth=1.4, **style)
         if len(self.lines) > 1:
             axes.legend(fontsize="small")
 
@@ -105,8 +113,8 @@ def training_charts(runs: Sequence[Run]) -> list[Chart]:
 
 def _losses(runs: Sequence[Run], along: Axis, title: str) -> Chart:
     keys = [("loss", "training"), ("eval_sequence_loss", "validation, sequence")]
-    kind = "answer" if any(run.answers_questions for run in runs) else "annotation"
-    keys.append(("eval_annotation_loss", f"validation, {kind}"))
+    kinds = sorted({"answer" if run.answers_questions else "annotation" for run in runs})
+    keys.append(("eval_annotation_loss", f"validation, {' or '.join(kinds)}"))
     chart = _chart(runs, along, title, "nats per token", keys)
     lines = [Line(each.label, each.points, marked="validation" in each.label) for each in chart.lines]
     return Chart(title, along.label, chart.y_label, lines, from_zero=True)

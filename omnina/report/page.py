@@ -177,13 +177,15 @@ def _reliability(curves: QuestionCurves) -> str:
 def _length_charts(run: Run) -> list[Chart]:
     profile = run.record.get("profile", {})
     return [
-        Chart(f"Documents by {unit}", unit, "documents", [Line("documents", _steps(profile[unit]))], True)
+        Chart(
+            f"Documents by {unit}", unit, "documents", [Line("documents", _steps(profile[unit]))], bars=True
+        )
         for unit in ("bases", "tokens")
         if unit in profile
     ]
 
 
-def _steps(histogram: dict) -> list[tuple[float, float]]:
+def _bins(histogram: dict) -> list[tuple[float, float]]:
     """The middle of each bin, and how many are in it."""
     edges = histogram["edges"]
     middles = [(low + high) / 2 for low, high in pairwise(edges)]
