@@ -67,6 +67,7 @@ class Chart:
         axes.set(xlabel=self.x_label, ylabel=self.y_label)
         if self.from_zero:
             axes.set_ylim(bottom=0)
+        axes.locator_params(axis="x", nbins=6)  # more would touch each other on a narrow page
         axes.grid(alpha=0.15)
 
     def _draw_lines(self, axes: plt.Axes) -> None:

@@ -177,9 +177,7 @@ def _reliability(curves: QuestionCurves) -> str:
 def _length_charts(run: Run) -> list[Chart]:
     profile = run.record.get("profile", {})
     return [
-        Chart(
-            f"Documents by {unit}", unit, "documents", [Line("documents", _steps(profile[unit]))], bars=True
-        )
+        Chart(f"Documents by {unit}", unit, "documents", [Line("documents", _bins(profile[unit]))], bars=True)
         for unit in ("bases", "tokens")
         if unit in profile
     ]
