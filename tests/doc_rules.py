@@ -22,8 +22,6 @@ NOT_RUN = {
     "bash finetune.sh configs/finetune/example.yaml --checkpoint": "needs published weights",
     "python scripts/export.py --checkpoint output/finetune --output": OWN_TEST
     + "tests/inference/test_export.py",
-    "python scripts/embed.py --checkpoint output/pretrain --input labels.csv": OWN_TEST
-    + "tests/evaluation/test_layer_probe.py",
     "transformers serve": "serves until it is stopped; " + OWN_TEST + "tests/inference/test_serve.py",
     "import csv, json, urllib.request": "asks that server",
     "bash pretrain.sh configs/pretrain/tables.yaml --train_files": README,
