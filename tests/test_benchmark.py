@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from omnina.benchmarks import loss as benchmark_loss
 from omnina.benchmarks.figures import markdown_table, report
+from omnina.benchmarks.float8_loss import PARTS, measure_float8_loss
 from omnina.benchmarks.gpu import Plan, measure_gpu
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
@@ -85,6 +86,15 @@ def test_figures_of_a_small_model_are_complete(tmp_path, model_config):
     assert all(row["ours"] > 0 and row["baseline"] > 0 for row in rows.values())
     assert set(rows["bases/s"]) == {"work", "metric", "ours", "baseline", "ratio"}
     assert markdown_table(list(rows.values())).count("\n|") == len(rows) + 2
+
+
+def test_float8_is_compared_in_every_part_of_a_run(model_config):
+    pytest.importorskip("torchao")
+    table, tokenizer = (str(ROOT / "data" / name) for name in ("pretrain_val_example.csv", "tokenizer"))
+    found = measure_float8_loss(Work(table, model_config, tokenizer, "fp32", 1, 1), PARTS, 1e-3)
+    assert len(found) == 3 * PARTS
+    assert found[0]["ours"] == pytest.approx(found[0]["baseline"], rel=1e-3)  # of the same weights
+    assert all(row["ours"] > 0 for row in found)
 
 
 def test_all_ways_have_the_same_loss(small_config, small_model, rows):
