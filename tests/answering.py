@@ -93,9 +93,10 @@ def record(folder: Path) -> dict:
 
 
 def validations(checkpoint: Path) -> list[dict]:
-    """Steps and figures of the validations that a checkpoint's log holds."""
+    """Steps and figures of the validations that a checkpoint's log holds: all but the clock's, which differ."""
     history = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
-    return [entry for entry in history if "eval_loss" in entry]
+    entries = [entry for entry in history if "eval_loss" in entry]
+    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]
 
 
 def same_weights(one: Path, other: Path) -> bool:
