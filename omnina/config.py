@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from omnina.chunking import PIECES, RANDOM, RESOLUTIONS, SequenceRules
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
+from omnina.loss_weights import LossWeights, given_weights
 from omnina.setting_keys import check_key
 from omnina.setting_values import REFUSALS, check_finite, flag
 from omnina.tables.rows import DataSettings
@@ -63,6 +64,13 @@ class RunSettings:
     )
     muon: bool = field(
         default=False, metadata={"help": "Muon for the layers' matrices, AdamW for all else (not with FSDP)"}
+    )
+    loss_weights: str | None = field(
+        default=None,
+        metadata={"help": "how much the loss of instruction, sequence, question, answer counts (JSON)"},
+    )
+    z_loss: float = field(
+        default=0.0, metadata={"help": "factor of log(Z)^2, Z the softmax's denominator, added to the loss"}
     )
     resolution: str = field(
         default=PIECES,
@@ -124,6 +132,9 @@ class RunSettings:
             )
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout ({self.dropout}) must be at least 0 and below 1; 0.1 is usual.")
+        if self.z_loss < 0:
+            raise UserError(f"z_loss ({self.z_loss}) must be at least 0; 1e-4 is usual.")
+        self.token_weights()
 
     def _check_health(self) -> None:
         if self.max_skipped_steps < 1:
@@ -147,6 +158,15 @@ class RunSettings:
         return replace(self.data_settings(), random_resolution=self.resolution == RANDOM)
 
     @property
+    def plain_weights(self) -> LossWeights:
+        """What ``loss_weights`` changes."""
+        raise NotImplementedError
+
+    def token_weights(self) -> LossWeights:
+        """``loss_weights`` over the stage's own; UserError for what is no weight."""
+        return given_weights(self.loss_weights, self.plain_weights)
+
+    @property
     def tokenizer_folder(self) -> Path:
         """Where the tokenizer is."""
         return Path(self.tokenizer or self.checkpoint)
@@ -161,6 +181,11 @@ class PretrainSettings(RunSettings):
     max_n_run: int = field(default=1, metadata={"help": "sequences with more N in a row are left out"})
     window: int = field(default=3000, metadata={"help": "bases of a window; longer sequences are cut"})
     overlap: int = field(default=0, metadata={"help": "bases that neighbouring windows share, at least"})
+
+    @property
+    def plain_weights(self) -> LossWeights:
+        """Every token alike; no question is asked."""
+        return LossWeights(instruction=1.0, sequence=1.0, question=None, answer=1.0)
 
     def data_settings(self) -> DataSettings:
         """How the tables are read."""
@@ -188,6 +213,10 @@ class FinetuneSettings(RunSettings):
     split_share: float = field(
         default=0.1, metadata={"help": "share of a sequence's tokens split in all ways but the first"}
     )
+    label_smoothing: float = field(
+        default=0.0,
+        metadata={"help": "share of the answer that goes to all labels of its question; 0.1 is usual"},
+    )
     lora_rank: int | None = field(default=None, metadata={"help": "train adapters of this rank only"})
     lora_alpha: float | None = field(default=None, metadata={"help": "adapters count alpha / rank; 2 x rank"})
     early_stopping_patience: int | None = field(
@@ -207,6 +236,10 @@ class FinetuneSettings(RunSettings):
             )
         if self.lora_rank is not None and self.fp8:
             raise UserError("fp8: true trains all weights; leave lora_rank or fp8 out.")
+        if not 0 <= self.label_smoothing < 1:
+            raise UserError(
+                f"label_smoothing ({self.label_smoothing}) must be at least 0 and below 1; 0.1 is usual."
+            )
         if self.segmentations < 1 or not 0 < self.split_share <= 1:
             raise UserError("segmentations must be at least 1, and split_share above 0 and at most 1.")
         self.given_labels()
@@ -235,6 +268,11 @@ class FinetuneSettings(RunSettings):
             segmentations=self.segmentations,
             split_share=self.split_share,
         )
+
+    @property
+    def plain_weights(self) -> LossWeights:
+        """Answers alone."""
+        return LossWeights(instruction=0.0, sequence=0.0, question=0.0, answer=1.0)
 
     def given_labels(self) -> dict[str, list[str]]:
         """``label_sets`` by question; UserError if it is not lists of different texts."""

@@ -2,7 +2,12 @@
 
 The logits of some tokens at a time are made, turned into their loss and, in training, into their gradient
 at once, and dropped: memory is CHUNK_BYTES, whatever the vocabulary, instead of S x V, and nothing is
-computed twice. S tokens, H hidden size, V vocabulary. Sums and softmax are float32.
+computed twice. S tokens, H hidden size, V vocabulary, K candidates of a token. Sums and softmax are float32.
+
+A token is wanted with a share: 1, or a weight. Soft targets have K candidates with a share each, so a
+token's loss is -sum(share x log p), and its weight the sum of its shares. The z-loss adds
+weight x z x log(Z)^2, Z the softmax's denominator, which keeps the logits from drifting (Chowdhery et al.,
+2022, PaLM, arXiv:2204.02311, section 5).
 """
 
 from collections.abc import Iterator
@@ -16,20 +21,26 @@ CACHED_LOGITS = 2**20  # 32 tokens x 32,001 pieces; 4 MB in float32
 FEW_LOGITS = CHUNK_BYTES // 8  # below, autograd's own float32 copies of the logits are no larger than a chunk
 
 
-def fused_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def fused_cross_entropy(
+    states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor | None = None, z_loss: float = 0.0
+) -> Tensor:
     """Summed negative log-likelihood, nats, a float32 scalar; differentiable in states and weight.
 
     Args:
         states: (S, H), S may be 0.
         weight: (V, H), the output embedding.
-        targets: (S,) int64, each below V.
+        targets: (S,) int64, each below V; (S, K) with ``shares``.
+        shares: (S, K) float32, how much of each candidate is wanted; None: each target, once.
+        z_loss: the factor z.
     """
-    if (
-        len(targets) * len(weight) <= FEW_LOGITS
-    ):  # answers: passes over the (V, H) gradient would cost more than the logits
+    # answers: passes over the (V, H) gradient would cost more than the logits
+    if shares is None and not z_loss and len(targets) * len(weight) <= FEW_LOGITS:
         logits = F.linear(*_in_matmul_dtype(states, weight))  # (S, V)
         return F.cross_entropy(logits.float(), targets, reduction="sum")
-    return _FusedCrossEntropy.apply(states, weight, targets)
+    if shares is None:
+        targets = targets[:, None]  # (S, 1)
+        shares = torch.ones_like(targets, dtype=torch.float32)
+    return _FusedCrossEntropy.apply(states, weight, targets, shares, z_loss)
 
 
 @torch.no_grad()
@@ -38,7 +49,7 @@ def token_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tens
     states, weight = _in_matmul_dtype(states, weight)
     losses = [
         F.cross_entropy(F.linear(chunk, weight).float(), wanted, reduction="none")
-        for chunk, wanted in _chunks(states, targets, len(weight))
+        for chunk, wanted in _chunks(len(weight), states, targets)
     ]
     return torch.cat(losses) if losses else states.new_zeros(0, dtype=torch.float32)
 
@@ -47,17 +58,19 @@ class _FusedCrossEntropy(torch.autograd.Function):
     """Computes the gradients in the forward pass, while the logits are there."""
 
     @staticmethod
-    def forward(ctx, states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        """(S, H), (V, H), (S,) -> the summed loss, a scalar; keeps both gradients for ``backward``."""
-        of_states, of_weight, _ = ctx.needs_input_grad  # the weight is frozen beside adapters
+    def forward(
+        ctx, states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor, z_loss: float
+    ) -> Tensor:
+        """(S, H), (V, H), (S, K), (S, K) -> the summed loss, a scalar; keeps gradients for ``backward``."""
+        of_states, of_weight, *_ = ctx.needs_input_grad  # the weight is frozen beside adapters
         cast_states, cast_weight = _in_matmul_dtype(states, weight)
         total = torch.zeros((), device=states.device)
         grad_states = torch.empty_like(cast_states) if of_states else None
         grad_weight = None  # (V, H) is large: made by the first chunk, not filled with zeros before
         start = 0
-        for chunk, wanted in _chunks(cast_states, targets, len(weight)):
+        for chunk, *wanted in _chunks(len(weight), cast_states, targets, shares):
             logits = F.linear(chunk, cast_weight)  # (chunk, V)
-            total += _into_gradient(logits, wanted)
+            total += _into_gradient(logits, *wanted, z_loss)
             if of_states:
                 grad_states[start : start + len(chunk)] = logits @ cast_weight
             if of_weight:
@@ -70,11 +83,16 @@ class _FusedCrossEntropy(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx, grad_total: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx, grad_total: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradients kept, in place: a second one as large as the vocabulary need not exist."""
         assert ctx.gradients is not None, "this loss can be differentiated once"
         kept, ctx.gradients = ctx.gradients, None
-        return *(None if gradient is None else gradient.mul_(grad_total) for gradient in kept), None
+        return (
+            *(None if gradient is None else gradient.mul_(grad_total) for gradient in kept),
+            None,
+            None,
+            None,
+        )
 
 
 def _accumulated(total: Tensor | None, slope: Tensor, chunk: Tensor) -> Tensor:
@@ -86,28 +104,28 @@ def _accumulated(total: Tensor | None, slope: Tensor, chunk: Tensor) -> Tensor:
     return total.add_(slope.T @ chunk)
 
 
-def _into_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    """The summed loss of logits, (chunk, V), which become its gradient: softmax(logits) - onehot(targets).
+def _into_gradient(logits: Tensor, targets: Tensor, shares: Tensor, z_loss: float) -> Tensor:
+    """The summed loss of logits, (chunk, V), which become its gradient; targets and shares (chunk, K).
 
     In float32 whatever their dtype; on a CPU some rows at a time, which its cache holds over the passes.
     """
     rows = max(1, CACHED_LOGITS // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
-    losses = [
-        _rows_into_gradient(*block) for block in zip(logits.split(rows), targets.split(rows), strict=True)
-    ]
-    return torch.stack(losses).sum()
+    blocks = zip(*(part.split(rows) for part in (logits, targets, shares)), strict=True)
+    return torch.stack([_rows_into_gradient(*block, z_loss) for block in blocks]).sum()
 
 
-def _rows_into_gradient(logits: Tensor, targets: Tensor) -> Tensor:
-    """As above, all rows at once."""
-    values, targets = logits.float(), targets[:, None]  # (rows, V), (rows, 1)
+def _rows_into_gradient(logits: Tensor, targets: Tensor, shares: Tensor, z_loss: float) -> Tensor:
+    """As above, all rows at once: weight x (1 + 2 z log Z) x softmax(logits) - shares."""
+    values = logits.float()  # (rows, V)
     highest = values.amax(-1, keepdim=True)  # (rows, 1)
-    wanted = values.gather(1, targets) - highest  # (rows, 1)
+    wanted = values.gather(1, targets) - highest  # (rows, K)
     sums = values.sub_(highest).exp_().sum(-1, keepdim=True)  # (rows, 1)
-    values.div_(sums)
-    values.scatter_add_(1, targets, values.new_full(targets.shape, -1.0))
+    weight, log_sums = shares.sum(1, keepdim=True), sums.log()  # (rows, 1), (rows, 1)
+    log_z = log_sums + highest  # (rows, 1)
+    values.mul_(weight * (1 + 2 * z_loss * log_z) / sums)
+    values.scatter_add_(1, targets, -shares)
     logits.copy_(values)
-    return (sums.log() - wanted).sum()
+    return (weight * (log_sums + z_loss * log_z.square())).sum() - (shares * wanted).sum()
 
 
 def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,8 +136,8 @@ def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return states.to(dtype), weight.to(dtype)
 
 
-def _chunks(states: Tensor, targets: Tensor, vocabulary: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Tokens whose logits exist together."""
+def _chunks(vocabulary: int, states: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Tokens whose logits exist together, and what else there is of them."""
     tokens = max(1, CHUNK_BYTES // (vocabulary * states.itemsize))
-    if len(targets):
-        yield from zip(states.split(tokens), targets.split(tokens), strict=True)
+    if len(states):
+        yield from zip(*(part.split(tokens) for part in (states, *others)), strict=True)

@@ -117,16 +117,25 @@ class DecoderLayer(GradientCheckpointingLayer):
 class LanguageHead(nn.Linear):
     """The output embedding; it computes the loss itself, for FSDP gathers its weight when it is called."""
 
-    def forward(self, states: Tensor, targets: Tensor | None = None, per_token: bool = False) -> Tensor:
+    def forward(
+        self,
+        states: Tensor,
+        targets: Tensor | None = None,
+        shares: Tensor | None = None,
+        *,
+        z_loss: float = 0.0,
+        per_token: bool = False,
+    ) -> Tensor:
         """Logits, or losses of targets in nats.
 
-        (S, H) -> (S, V); with targets (S,) their sum, a float32 scalar; ``per_token`` (S,) without gradient.
+        (S, H) -> (S, V); with targets (S,), or (S, K) and their shares, the sum of losses, a float32 scalar;
+        ``per_token`` (S,) without gradient.
         """
         if targets is None:
             return super().forward(states)
         if per_token:
             return token_cross_entropy(states, self.weight, targets)
-        return fused_cross_entropy(states, self.weight, targets)
+        return fused_cross_entropy(states, self.weight, targets, shares, z_loss)
 
 
 class OmniNAPreTrainedModel(PreTrainedModel):
@@ -223,12 +232,18 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         attention: ``per_document`` (SDPA, any device) or ``varlen`` (FlashAttention inside torch; CUDA,
             bf16 or fp16).
         dropout: share of each layer's two outputs that training zeroes; no part of the checkpoint.
+        z_loss: factor of the z-loss in training (``omnina/loss.py``); no part of the checkpoint.
     """
 
     def __init__(
-        self, config: LlamaConfig, attention: Attention = "per_document", dropout: float = 0.0
+        self,
+        config: LlamaConfig,
+        attention: Attention = "per_document",
+        dropout: float = 0.0,
+        z_loss: float = 0.0,
     ) -> None:
         super().__init__(config)
+        self.z_loss = z_loss
         self.model = OmniNAModel(config, attention, dropout)
         self.lm_head = LanguageHead(config.hidden_size, config.vocab_size, bias=False)
         self._tied_weights_keys = (
@@ -248,6 +263,8 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
         num_items_in_batch: Tensor | int | None = None,
         per_token: bool = False,
         shared_prefix: int = 0,
+        candidates: Tensor | None = None,
+        shares: Tensor | None = None,
         reading: Reading | None = None,
     ) -> CausalLMOutput:
         """Loss of a flat batch, what ``reading`` asks of it, or all its logits.
@@ -258,10 +275,12 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
             max_length_q, max_length_k: at least the longest document, in tokens.
             labels: (1, T) int64, unshifted; -100 where unsupervised, always at a document's first token.
             num_items_in_batch: what the summed loss is divided by: the supervised tokens of the whole
-                step, over all micro-batches. This batch's own number if not given.
+                step, over all micro-batches, or the sum of their shares. This batch's own if not given.
             per_token: give each label's loss instead, without gradient (evaluation).
             shared_prefix: tokens of the first document that all others go on from: they stand in the batch
                 once, positions of the other documents begin behind them (``per_document`` only).
+            candidates, shares: (1, T, K) int64 and float32: what is wanted in place of each token that has a
+                label, and how much; unshifted as labels are. Each label once if not given.
             reading: what is asked instead of a loss.
 
         Returns: ``loss``, a float32 scalar in nats per token; (T,) with 0 where unsupervised if
@@ -280,8 +299,12 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
             losses = torch.zeros(labels.shape[1], device=labels.device)
             losses[wanted + 1] = self.lm_head(states, targets, per_token=True)
             return CausalLMOutput(loss=losses)
-        total = self.lm_head(states, targets)
-        count = targets.numel() if num_items_in_batch is None else num_items_in_batch
+        if shares is not None:
+            targets, shares = candidates[0, wanted + 1], shares[0, wanted + 1]  # (S, K), (S, K)
+        total = self.lm_head(states, targets, shares, z_loss=self.z_loss if self.training else 0.0)
+        count = num_items_in_batch
+        if count is None:
+            count = targets.numel() if shares is None else shares.sum()
         return CausalLMOutput(loss=total / (count if count else 1))
 
     def _read(self, batch: tuple, reading: Reading) -> CausalLMOutput:

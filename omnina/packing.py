@@ -27,6 +27,7 @@ from torch import Tensor
 
 from omnina.attention import common_prefix
 from omnina.model import IGNORED_LABEL
+from omnina.objective import Objective
 
 BLOCK_ROWS = 65_536
 SLACK = 0.01  # share of a step left free, so that its rows can be dealt out evenly under a fixed size
@@ -213,6 +214,7 @@ class FlatCollator:
         fixed_shape: fill every batch up to these sizes, or None for no filler at all.
         share_prefix: tokens that all rows begin with stand in the batch once, in the first row, as the
             model's ``shared_prefix``; for answers only, of which none is supervised.
+        objective: weights and soft targets of tokens, instead of each target once.
     """
 
     max_length: int
@@ -220,31 +222,28 @@ class FlatCollator:
     filler_id: int
     fixed_shape: FixedShape | None = None
     share_prefix: bool = False
+    objective: Objective | None = None
 
     def __call__(self, rows: Sequence[dict]) -> dict[str, Tensor | int]:
         """Rows with ``input_ids`` and ``answer_start`` -> the model's arguments.
 
         ``input_ids``, ``labels``, ``position_ids`` (1, T) int64; ``cu_seq_lens_q`` and ``_k``
-        (documents + 1,) int32; ``max_length_q`` and ``_k`` int; ``shared_prefix`` int if it is shared.
+        (documents + 1,) int32; ``max_length_q`` and ``_k`` int; ``shared_prefix`` int if it is shared;
+        ``candidates`` int64 and ``shares`` float32, (1, T, K), with an objective.
         """
-        documents = [np.asarray(row["input_ids"], dtype=np.int64) for row in rows]
-        labels = [
-            self._labels(ids, int(row["answer_start"])) for ids, row in zip(documents, rows, strict=True)
-        ]
-        for size in self._filler_sizes(sum(map(len, documents))):
-            documents.append(np.full(size, self.filler_id))
-            labels.append(np.full(size, IGNORED_LABEL))
-        positions = [np.arange(len(ids)) for ids in documents]
-        shared = self._shared(documents, rows)
-        columns = [
-            [of_all[0], *(each[shared:] for each in of_all[1:])] for of_all in (documents, labels, positions)
-        ]
-        documents, labels, positions = columns
-        ends = self._boundaries([len(ids) for ids in documents])
+        documents = [self._columns(row) for row in rows]
+        for size in self._filler_sizes(sum(len(columns["input_ids"]) for columns in documents)):
+            documents.append(self._filler(size))
+        shared = self._shared([columns["input_ids"] for columns in documents], rows)
+        firsts = [0] + [shared] * (len(documents) - 1)
+        ends = self._boundaries(
+            [len(columns["input_ids"]) - first for columns, first in zip(documents, firsts, strict=True)]
+        )
         batch = {
-            "input_ids": _row(np.concatenate(documents)),
-            "labels": _row(np.concatenate(labels)),
-            "position_ids": _row(np.concatenate(positions)),
+            name: _row([columns[name][first:] for columns, first in zip(documents, firsts, strict=True)])
+            for name in documents[0]
+        }
+        batch |= {
             "cu_seq_lens_q": ends,
             "cu_seq_lens_k": ends,
             "max_length_q": self.max_length,
@@ -252,16 +251,35 @@ class FlatCollator:
         }
         return batch | {"shared_prefix": shared} if self.share_prefix else batch
 
+    def _columns(self, row: dict) -> dict[str, np.ndarray]:
+        """A document's ids, labels, positions, (tokens,), and with an objective its targets, (tokens, K)."""
+        ids = np.asarray(row["input_ids"], dtype=np.int64)
+        columns = {"input_ids": ids, "labels": ids.copy(), "position_ids": np.arange(len(ids))}
+        if self.objective is None:
+            columns["labels"][: int(row["answer_start"]) if self.answers_only else 1] = IGNORED_LABEL
+            return columns
+        candidates, shares = self.objective.targets(row)
+        columns["labels"][~shares.any(axis=1)] = IGNORED_LABEL
+        return columns | {"candidates": candidates, "shares": shares}
+
+    def _filler(self, size: int) -> dict[str, np.ndarray]:
+        """The columns of a document that no label looks at."""
+        ids = np.full(size, self.filler_id)
+        labels = np.full(size, IGNORED_LABEL)
+        columns = {"input_ids": ids, "labels": labels, "position_ids": np.arange(size)}
+        if self.objective is None:
+            return columns
+        shape = (size, self.objective.width)
+        return columns | {
+            "candidates": np.full(shape, self.filler_id),
+            "shares": np.zeros(shape, dtype=np.float32),
+        }
+
     def _shared(self, documents: list[np.ndarray], rows: Sequence[dict]) -> int:
         """Tokens that all documents begin with, all of them before the token that predicts an answer."""
         if not self.share_prefix or len(rows) < 2:
             return 0
         return common_prefix(documents, min(int(row["answer_start"]) for row in rows) - 1)
-
-    def _labels(self, ids: np.ndarray, answer_start: int) -> np.ndarray:
-        labels = ids.copy()
-        labels[: answer_start if self.answers_only else 1] = IGNORED_LABEL
-        return labels
 
     def _filler_sizes(self, tokens: int) -> list[int]:
         """Lengths of the filler documents: none, or what fills the fixed shape; an empty batch gets one."""
@@ -280,8 +298,8 @@ class FlatCollator:
         return torch.from_numpy(ends.astype(np.int32))
 
 
-def _row(values: np.ndarray) -> Tensor:
-    return torch.from_numpy(values)[None]  # (1, T)
+def _row(parts: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts))[None]  # (1, T), (1, T, K)
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -152,6 +152,16 @@ class PromptEncoder:
         """Token ids of an answer as documents hold them, EOS last."""
         return [*self._answers.encode([answer + self.prompt.after_response])[0].ids, self.eos_id]
 
+    def question_margins(self) -> tuple[int, int]:
+        """Tokens of fixed wording between a sequence and its question, and between question and answer."""
+        text = self.prompt.render("A", "A")
+        [encoded] = self._prompts.encode([text])
+        sequence = len(self.prompt.before_sequence)
+        question = sequence + 1 + len(self.prompt.before_question)
+        _, sequence_stop = encoded.span(sequence, sequence + 1)
+        first, stop = encoded.span(question, question + 1)
+        return first - sequence_stop, len(encoded.ids) - stop
+
     def encode_cut(self, bases: str, cut: int) -> Document:
         """A lone sequence without an answer whose tokens end, and begin anew, after ``cut`` of its bases.
 

@@ -13,7 +13,7 @@ REFUSED = {
     "group_by_length": "nothing: steps hold a set number of tokens without padding",
     "dataloader_drop_last": "nothing: an epoch goes over into the next",
     "auto_find_batch_size": "tokens_per_device (tokens of one forward pass)",
-    "label_smoothing_factor": "nothing: the loss is the plain negative log-likelihood",
+    "label_smoothing_factor": "label_smoothing: of the answers, among the labels of their question",
     "torch_compile": "compile_layers",
     "gradient_checkpointing": "activation_checkpointing",
     "ignore_data_skip": "nothing: a resumed run starts at its step by arithmetic",

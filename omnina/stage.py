@@ -36,7 +36,7 @@ DECISIVE = [
 ]
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
-    *("dropout", "fp8", "fp8_scaling", "spike_sigmas", "muon"),
+    *("dropout", "loss_weights", "label_smoothing", "z_loss", "fp8", "fp8_scaling", "spike_sigmas", "muon"),
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.
@@ -105,7 +105,11 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     run = stage.run
     if run.checkpoint:
         model = OmniNAForCausalLM.from_pretrained(
-            run.checkpoint, attention=attention, dropout=run.dropout, dtype=torch.float32
+            run.checkpoint,
+            attention=attention,
+            dropout=run.dropout,
+            z_loss=run.z_loss,
+            dtype=torch.float32,
         )
         check_length(run, model.config)
         setattr(model.config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
@@ -115,7 +119,7 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     config.bos_token_id, config.eos_token_id = BOS_ID, EOS_ID
     config.pad_token_id = stage.tokenizer.pad_token_id
     setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
-    return OmniNAForCausalLM(config, attention, run.dropout)
+    return OmniNAForCausalLM(config, attention, run.dropout, run.z_loss)
 
 
 def decisive_settings(stage: Stage) -> dict:

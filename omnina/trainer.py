@@ -118,6 +118,13 @@ class OmniNATrainer(GuardedSteps):
             self.optimizer = matrix_optimizer(self.model if model is None else model, self.args)
         return super().create_optimizer(model)
 
+    def _get_num_items_in_batch(self, batch_samples: list[dict], device: torch.device) -> torch.Tensor:
+        """What a step's summed loss is divided by: its labels or, where they are weighted, all shares."""
+        if not batch_samples or "shares" not in batch_samples[0]:
+            return super()._get_num_items_in_batch(batch_samples, device)
+        shares = torch.stack([batch["shares"].sum() for batch in batch_samples]).sum()
+        return self.accelerator.reduce(shares.to(device), "sum")
+
     def _prepare_inputs(self, inputs: dict) -> dict:
         """The batch on the device; from pinned memory it is copied while the device still computes."""
         return {

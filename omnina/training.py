@@ -28,6 +28,7 @@ from omnina.prompt import PromptEncoder
 from omnina.ranks import by_main
 from omnina.results import finish
 from omnina.run_folder import RECORD_FILE, claim, is_finished
+from omnina.run_objective import objective_of
 from omnina.sharding import gathered_state, is_sharded
 from omnina.shards.writer import REJECTED_FILE
 from omnina.stage import Stage, decisive_settings, new_or_saved_model
@@ -125,13 +126,21 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
     most_tokens = min(run.tokens_per_device, shape.tokens) if shape else run.tokens_per_device
     answers_only = stage.data_settings.questions
     collator = FlatCollator(run.max_length, answers_only, EOS_ID, shape)
+    encoder = PromptEncoder(
+        stage.tokenizer.backend_tokenizer,
+        stage.data_settings.prompt,
+        bos_id=BOS_ID,
+        eos_id=EOS_ID,
+        max_length=run.max_length,
+    )
+    shares_prefix = run.token_weights().answers_only and attention == "per_document"
     rows = _validation_rows(stage)
     return OmniNATrainer(
         plan=plan,
         bases=stage.train.bases,
-        collator=replace(collator, share_prefix=answers_only and attention == "per_document"),
+        collator=replace(collator, share_prefix=shares_prefix, objective=objective_of(stage, encoder)),
         validation=Validation(stage.validation, rows, collator, most_tokens),
-        answers=_answer_validation(stage, rows),
+        answers=_answer_validation(stage, rows, encoder),
         questions=stage.questions,
         tokenizer=stage.tokenizer,
         first_step=first_step,
@@ -159,16 +168,11 @@ def _whole_model(stage: Stage, trainer: OmniNATrainer, adapters: Adapters) -> to
     return model
 
 
-def _answer_validation(stage: Stage, rows: np.ndarray) -> AnswerValidation | None:
+def _answer_validation(stage: Stage, rows: np.ndarray, encoder: PromptEncoder) -> AnswerValidation | None:
     if not stage.data_settings.questions:
         return None
-    run = stage.run
-    backend = stage.tokenizer.backend_tokenizer
-    encoder = PromptEncoder(
-        backend, stage.data_settings.prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=run.max_length
-    )
     sets = label_sets_of(stage.questions.by_text, encoder)
-    return AnswerValidation(stage.validation, rows, sets, run.tokens_per_device)
+    return AnswerValidation(stage.validation, rows, sets, stage.run.tokens_per_device)
 
 
 def _callbacks(stage: Stage) -> list[TrainerCallback]:

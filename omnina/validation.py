@@ -10,9 +10,8 @@ import torch
 from omnina.dataset import TokenizedData
 from omnina.metric_names import distinct_names
 from omnina.packing import FlatCollator, partition
+from omnina.token_kinds import ANNOTATION, KINDS, SEQUENCE, token_kinds
 
-KINDS = ("prompt", "sequence", "annotation")
-PROMPT, SEQUENCE, ANNOTATION = range(3)
 MOST_SOURCES = 50  # with more (a file for each shard, say) a figure for each would only be in the way
 
 
@@ -86,15 +85,6 @@ class Validation:
         table = reduced.cpu().numpy()
         kinds = len(KINDS)
         return LossSums(self.data.sources, table[:, :kinds], table[:, kinds : 2 * kinds], table[:, -1])
-
-
-def token_kinds(row: dict) -> np.ndarray:
-    """(tokens,) PROMPT, SEQUENCE or ANNOTATION of each token of a document; EOS is annotation."""
-    kinds = np.full(len(row["input_ids"]), PROMPT)
-    for start, end in np.asarray(row["sequence_spans"]).reshape(-1, 2):
-        kinds[start:end] = SEQUENCE
-    kinds[int(row["answer_start"]) :] = ANNOTATION
-    return kinds
 
 
 def _split(nats: np.ndarray, tokens: np.ndarray, bases: float, prefix: str) -> dict[str, float]:

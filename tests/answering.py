@@ -93,7 +93,7 @@ def record(folder: Path) -> dict:
 
 
 def validations(checkpoint: Path) -> list[dict]:
-    """Steps and figures of the validations that a checkpoint's log holds: all but the clock's, which differ."""
+    """Steps and figures of the validations that a checkpoint's log holds, all but the clock's."""
     history = json.loads((checkpoint / "trainer_state.json").read_text())["log_history"]
     entries = [entry for entry in history if "eval_loss" in entry]
     return [{name: value for name, value in entry.items() if name != "seconds"} for entry in entries]

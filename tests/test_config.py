@@ -148,6 +148,8 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
         ({"bad_rows": "ignore"}, "'bad_rows': invalid choice: 'ignore'"),
         ({"checkpoint": "there"}, "one of the two"),
         ({"validation_documents": 0}, "validation_documents .0. must be at least 1"),
+        ({"z_loss": -1.0}, "z_loss .-1.0. must be at least 0; 1e-4 is usual"),
+        ({"loss_weights": {"question": 1}}, "loss_weights: there is no 'question' here"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path, changes, message):
@@ -159,6 +161,7 @@ def test_wrong_settings_are_named(tmp_path, changes, message):
     ("changes", "message"),
     [
         ({"lora_alpha": 3.0}, "lora_alpha has no effect without lora_rank"),
+        ({"label_smoothing": 1.0}, "label_smoothing .1.0. must be at least 0 and below 1"),
         ({"early_stopping_patience": 0, "metric_for_best_model": "loss"}, "must be at least 1"),
         ({"early_stopping_patience": 1}, "needs a metric to watch; set metric_for_best_model"),
         (

@@ -11,8 +11,8 @@ from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
 from omnina.shards.writer import REJECTED_FILE
 from omnina.tables.rows import DataSettings
+from omnina.token_kinds import ANNOTATION, PROMPT, SEQUENCE, token_kinds
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
-from omnina.validation import ANNOTATION, PROMPT, SEQUENCE, token_kinds
 
 TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer"
 PRETRAIN = DataSettings(max_length=600, questions=False, rules=SequenceRules())

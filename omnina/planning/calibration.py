@@ -100,7 +100,7 @@ def measured_steps(arguments: list[str], stage: str, documents: str, processes: 
     run, args = planned_settings(arguments, stage, elsewhere=False)
     rows = load_documents(Path(documents))
     config = architecture_of(run)
-    choices = Choices(config, args.device, args.bf16, stage == "finetune")
+    choices = Choices(config, args.device, args.bf16, run.token_weights().answers_only)
     small_steps(choices, OURS)  # what the libraries load is no part of the model
     program_bytes = peak_bytes(args.device)
     plan = _plan(run, rows, args.seed)

@@ -1,0 +1,53 @@
+"""``loss_weights`` of a run's YAML: how much the loss of each part of a document counts."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from math import isfinite
+
+from omnina.errors import UserError
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """A weight for each part; ``question`` is None where none is asked."""
+
+    instruction: float
+    sequence: float
+    question: float | None
+    answer: float
+
+    @property
+    def answers_only(self) -> bool:
+        """Whether nothing before the answer is trained."""
+        return not any((self.instruction, self.sequence, self.question))
+
+
+def given_weights(text: str | None, plain: LossWeights) -> LossWeights:
+    """The plain weights with those of a JSON mapping in their place; UserError where they are no weights."""
+    if text is None:
+        return plain
+    known = {name for name, weight in asdict(plain).items() if weight is not None}
+    given = _mapping(text)
+    for name, weight in given.items():
+        if name not in known:
+            raise UserError(f"loss_weights: there is no '{name}' here; there are {', '.join(sorted(known))}.")
+        if not _is_weight(weight):
+            raise UserError(f"loss_weights: {name} is {weight!r}; it must be a number of at least 0.")
+    weights = replace(plain, **{name: float(weight) for name, weight in given.items()})
+    if not any(asdict(weights).values()):
+        raise UserError("loss_weights: all are 0, so there is nothing to learn; leave one above 0.")
+    return weights
+
+
+def _mapping(text: str) -> dict:
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"loss_weights is not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise UserError("loss_weights must be a mapping, as in {sequence: 0.1, answer: 1}.")
+    return given
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
