@@ -4,6 +4,7 @@ Pure Python, no torch. Lengths and positions are in bases, from 0, ends exclusiv
 """
 
 import re
+import zlib
 from dataclasses import dataclass
 
 PIECES, BASES, RANDOM = RESOLUTIONS = ("pieces", "bases", "random")  # how finely tokens cut DNA
@@ -120,6 +121,22 @@ def windows(nucleotides: Nucleotides, rules: SequenceRules) -> list[Nucleotides]
         return [nucleotides]
     spans = window_spans(len(bases), rules.window, rules.overlap)
     return [Nucleotides((("", bases[start:end]),)) for start, end in spans]
+
+
+def shifted_windows(nucleotides: Nucleotides, rules: SequenceRules, cuts: int) -> list[Nucleotides]:
+    """Full windows of a long lone sequence in all cuts but the first, which is that of ``windows``.
+
+    Each begins at a base drawn by the sequence and the number of the cut alone; what lies before it, and
+    too little for a window at the end, is in the first cut's windows.
+    """
+    (label, bases), *others = nucleotides.parts
+    room = len(bases) - rules.window
+    if label or others or room < 1:
+        return []
+    step = rules.window - rules.overlap
+    firsts = [1 + zlib.crc32(bases.encode(), number) % min(step, room) for number in range(1, cuts)]
+    starts = [start for first in firsts for start in range(first, room + 1, step)]
+    return [Nucleotides((("", bases[start : start + rules.window]),)) for start in starts]
 
 
 def window_spans(length: int, window: int, overlap: int) -> list[tuple[int, int]]:

@@ -181,6 +181,17 @@ class PretrainSettings(RunSettings):
     max_n_run: int = field(default=1, metadata={"help": "sequences with more N in a row are left out"})
     window: int = field(default=3000, metadata={"help": "bases of a window; longer sequences are cut"})
     overlap: int = field(default=0, metadata={"help": "bases that neighbouring windows share, at least"})
+    window_cuts: int = field(
+        default=1, metadata={"help": "ways in which training sees a long sequence cut into windows"}
+    )
+    both_strands: bool = field(
+        default=False, metadata={"help": "training reads every sequence from both strands"}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window_cuts < 1:
+            raise UserError(f"window_cuts ({self.window_cuts}) must be at least 1.")
 
     @property
     def plain_weights(self) -> LossWeights:
@@ -194,6 +205,10 @@ class PretrainSettings(RunSettings):
         except ValueError as error:
             raise UserError(str(error)) from error
         return DataSettings(self.max_length, False, rules, self.bad_rows, self.source_column)
+
+    def training_settings(self) -> DataSettings:
+        """Windows in several cuts, sequences from both strands."""
+        return replace(super().training_settings(), cuts=self.window_cuts, all_strands=self.both_strands)
 
 
 @dataclass

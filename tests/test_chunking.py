@@ -1,3 +1,4 @@
+import random
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from omnina.chunking import (
     filter_reason,
     parse_cell,
     reverse_complement,
+    shifted_windows,
     window_spans,
     windows,
 )
@@ -38,6 +40,29 @@ def test_windows_rejoin_to_the_sequence(bases, size):
     for piece, (start, end) in zip(pieces, spans, strict=True):
         rebuilt[start:end] = piece.text
     assert "".join(rebuilt) == bases
+
+
+@given(st.integers(1, 300), st.integers(5, 50), st.data())
+def test_other_cuts_are_full_windows_that_begin_elsewhere(length, size, data):
+    overlap = data.draw(st.integers(0, size - 1))
+    bases = "".join(data.draw(st.lists(st.sampled_from("ACGT"), min_size=length, max_size=length)))
+    rules = SequenceRules(window=size, overlap=overlap)
+    pieces = [piece.text for piece in shifted_windows(parse_cell(bases), rules, 2)]
+    assert bool(pieces) == (length > size)
+    assert all(len(piece) == size and piece in bases for piece in pieces)
+    for piece, following in pairwise(pieces):
+        assert piece[size - overlap :] == following[:overlap]
+    assert pieces == [piece.text for piece in shifted_windows(parse_cell(bases), rules, 2)]
+
+
+def test_every_further_cut_is_another_one():
+    bases = "".join(random.Random(0).choices("ACGT", k=5000))
+    rules = SequenceRules(window=1000)
+    pieces = [piece.text for piece in shifted_windows(parse_cell(bases), rules, 4)]
+    starts = [bases.index(piece) for piece in pieces]
+    assert len({start % 1000 for start in starts}) == 3
+    assert all(start > 0 for start in starts)
+    assert shifted_windows(parse_cell("a:" + bases), rules, 4) == []  # labelled parts stay whole
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,7 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
         ({"bad_rows": "ignore"}, "'bad_rows': invalid choice: 'ignore'"),
         ({"checkpoint": "there"}, "one of the two"),
         ({"validation_documents": 0}, "validation_documents .0. must be at least 1"),
+        ({"window_cuts": 0}, "window_cuts .0. must be at least 1"),
         ({"z_loss": -1.0}, "z_loss .-1.0. must be at least 0; 1e-4 is usual"),
         ({"loss_weights": {"question": 1}}, "loss_weights: there is no 'question' here"),
     ],

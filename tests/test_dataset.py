@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from omnina.chunking import SequenceRules
+from omnina.chunking import SequenceRules, parse_cell, reverse_complement, shifted_windows
 from omnina.dataset import load_data
 from omnina.errors import UserError
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT
@@ -73,6 +73,21 @@ def test_finetuning_rows_hold_the_question_and_their_own_wording(tmp_path):
     assert data.counts.converted_uracils == 2
     spans = data[0]["sequence_spans"].reshape(-1, 2)
     assert [tokenizer.decode(ids[a:b]).strip(" :") for a, b in spans] == ["GATT", "ACGT"]
+
+
+def test_pretraining_reads_windows_in_all_cuts_and_from_both_strands(tmp_path):
+    bases = dna(1000)
+    rules = SequenceRules(window=300)
+    settings = DataSettings(600, False, rules, cuts=2, all_strands=True)
+    data = load(tmp_path, table(tmp_path, [[bases, "an answer"], [bases[:250], "whole"]]), settings)
+    tokenizer = load_tokenizer(TOKENIZER)
+    texts = [tokenizer.decode(row["input_ids"][1 : int(row["answer_start"])]) for row in data]
+    cuts = [piece.text for piece in shifted_windows(parse_cell(bases), rules, 2)]
+    expected = [bases[:300], bases[300:600], bases[600:900], bases[700:], *cuts]
+    expected += [reverse_complement(piece) for piece in expected]
+    expected += [bases[:250], reverse_complement(bases[:250])]
+    assert texts == [PRETRAIN_PROMPT.render(piece) for piece in expected]
+    assert data.counts.documents == len(expected)
 
 
 def test_kinds_of_tokens_split_the_document(tmp_path):

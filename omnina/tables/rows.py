@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from omnina.chunking import SequenceRules, filter_reason, parse_cell, windows
+from omnina.chunking import Nucleotides, SequenceRules, filter_reason, parse_cell, shifted_windows, windows
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
 from omnina.resolution_draws import ResolutionDraws
 from omnina.segmentation import TokenSplitter
@@ -33,6 +33,8 @@ class DataSettings:
         bad_rows: ``stop`` at the first bad row, or ``skip`` them all and list them.
         source_column: names each row's source in reports; the table's file name if None.
         both_strands: rows with these questions become two documents, one of each strand.
+        all_strands: and so do all rows.
+        cuts: ways in which a sequence longer than a window is cut into windows.
         segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
         split_share: of the sequence's tokens in those others.
         random_resolution: every document, the first too, is at a resolution drawn for it instead.
@@ -44,6 +46,8 @@ class DataSettings:
     bad_rows: str = "stop"
     source_column: str | None = None
     both_strands: tuple[str, ...] = ()
+    all_strands: bool = False
+    cuts: int = 1
     segmentations: int = 1
     split_share: float = 0.1
     random_resolution: bool = False
@@ -125,11 +129,21 @@ class RowEncoder:
         rules = self.settings.rules
         if rules and (reason := filter_reason(nucleotides, rules)):
             return [], Outcome(filtered=reason)
-        pieces = windows(nucleotides, rules) if rules else [nucleotides]
-        if cells.get("question") in self.settings.both_strands:
-            pieces += [piece.other_strand for piece in pieces]
-        rows = [Row(piece, cells["response"], cells.get("question", "")) for piece in pieces]
+        rows = [
+            Row(piece, cells["response"], cells.get("question", ""))
+            for piece in self._pieces(nucleotides, cells.get("question", ""))
+        ]
         return rows, Outcome(uracils=nucleotides.converted_uracils)
+
+    def _pieces(self, nucleotides: Nucleotides, question: str) -> list[Nucleotides]:
+        """What becomes a document each: windows in all their cuts, of one strand or both."""
+        rules, settings = self.settings.rules, self.settings
+        pieces = [nucleotides]
+        if rules:
+            pieces = windows(nucleotides, rules) + shifted_windows(nucleotides, rules, settings.cuts)
+        if settings.all_strands or question in settings.both_strands:
+            pieces += [piece.other_strand for piece in pieces]
+        return pieces
 
     def _finish(self, outcome: Outcome, encoded: list[Document | ValueError]) -> Outcome:
         errors = [entry for entry in encoded if isinstance(entry, ValueError)]
