@@ -187,6 +187,9 @@ class PretrainSettings(RunSettings):
     both_strands: bool = field(
         default=False, metadata={"help": "training reads every sequence from both strands"}
     )
+    write_sequences: bool = field(
+        default=False, metadata={"help": "rows are read the other way round too: annotation, then sequence"}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -204,7 +207,10 @@ class PretrainSettings(RunSettings):
             rules = SequenceRules(self.min_bases, self.max_n_run, self.window, self.overlap)
         except ValueError as error:
             raise UserError(str(error)) from error
-        return DataSettings(self.max_length, False, rules, self.bad_rows, self.source_column)
+        return DataSettings(
+            *(self.max_length, False, rules, self.bad_rows, self.source_column),
+            written=self.write_sequences,
+        )
 
     def training_settings(self) -> DataSettings:
         """Windows in several cuts, sequences from both strands."""

@@ -22,12 +22,10 @@ class TokenWeights:
     question_margins: tuple[int, int] | None = None
 
     def of(self, row: Mapping) -> np.ndarray:
-        """(tokens,) float32 weight of each token of a document; BOS is wording."""
+        """(tokens,) float32 weight of each token; BOS, and an annotation before its sequence, are wording."""
         of = self.parts
-        by_kind = np.array(
-            [of.instruction, of.sequence, of.answer], dtype=np.float32
-        )  # PROMPT, SEQUENCE, ...
-        weights = by_kind[token_kinds(row)]
+        of_kinds = [of.instruction, of.sequence, of.answer, of.sequence]  # in the order of KINDS
+        weights = np.array(of_kinds, dtype=np.float32)[token_kinds(row)]
         if self.question_margins:
             before, behind = self.question_margins
             first = int(np.max(row["sequence_spans"])) + before

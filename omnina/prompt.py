@@ -49,6 +49,12 @@ FINETUNE_PROMPT = Prompt(
 )
 
 
+def writing_prompt(annotation: str) -> str:
+    """What a sequence is written after, without BOS; the published models know no such prompt."""
+    before = "### Instruction: Write the sequence of the following annotation. ### Input: "
+    return f"{before}{annotation} ### Response:"
+
+
 def chat_template() -> str:
     """Jinja source of both prompts; a message's ``content`` is the sequence, ``question`` is optional.
 
@@ -144,9 +150,11 @@ class PromptEncoder:
             for row, prompt, answer in zip(rows, prompts, answers, strict=True)
         ]
 
-    def text_ids(self, prompts: Sequence[str], answers: Sequence[str]) -> list[list[int]]:
-        """Token ids of whole prompts, then of answers, without BOS and EOS."""
-        return [text.ids for text in (*self._prompts.encode(prompts), *self._answers.encode(answers))]
+    def texts(
+        self, prompts: Sequence[str], answers: Sequence[str]
+    ) -> tuple[Sequence[EncodedText], Sequence[EncodedText]]:
+        """Whole prompts, and what goes on from one, as tokens, without BOS and EOS."""
+        return self._prompts.encode(prompts), self._answers.encode(answers)
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer as documents hold them, EOS last."""

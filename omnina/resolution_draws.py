@@ -74,6 +74,7 @@ class ResolutionDraws:
     def _assembled(self, document: Document, parts: list[list[int]]) -> Document:
         ids: list[int] = []
         spans, done = [], 0
+        is_written = document.answer_start <= document.sequence_spans[0][0]
         for (start, stop), part in zip(document.sequence_spans, parts, strict=True):
             ids += document.input_ids[done:start]
             if ids[-1] == self.space and part[0] in self.after_space:
@@ -89,7 +90,7 @@ class ResolutionDraws:
         return replace(
             document,
             input_ids=ids,
-            answer_start=document.answer_start + len(ids) - len(document.input_ids),
+            answer_start=document.answer_start + (0 if is_written else len(ids) - len(document.input_ids)),
             sequence_spans=spans,
             bases=bases,
             trimmed_bases=document.trimmed_bases + document.bases - bases,

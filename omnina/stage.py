@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-from omnina.checkpoints.contents import TOKENIZER_KEY, checkpoint_tokenizer, weights_digest
+from omnina.checkpoints.contents import TOKENIZER_KEY, WRITES_KEY, checkpoint_tokenizer, weights_digest
 from omnina.config import RunSettings
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
@@ -112,14 +112,21 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
             dtype=torch.float32,
         )
         check_length(run, model.config)
-        setattr(model.config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
+        _state_training(model.config, stage)
         return model
     config = read_model_config(run.model_config, len(stage.tokenizer), run.tokenizer)
     check_length(run, config)
     config.bos_token_id, config.eos_token_id = BOS_ID, EOS_ID
     config.pad_token_id = stage.tokenizer.pad_token_id
-    setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
+    _state_training(config, stage)
     return OmniNAForCausalLM(config, attention, run.dropout, run.z_loss)
+
+
+def _state_training(config: LlamaConfig, stage: Stage) -> None:
+    """What the checkpoint says of its training in ``config.json``."""
+    setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
+    if getattr(stage.run, "write_sequences", False):  # pretraining's
+        setattr(config, WRITES_KEY, True)
 
 
 def decisive_settings(stage: Stage) -> dict:

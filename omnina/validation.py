@@ -10,24 +10,27 @@ import torch
 from omnina.dataset import TokenizedData
 from omnina.metric_names import distinct_names
 from omnina.packing import FlatCollator, partition
-from omnina.token_kinds import ANNOTATION, KINDS, SEQUENCE, token_kinds
+from omnina.token_kinds import ANNOTATION, KINDS, SEQUENCE, WRITTEN, is_written, token_kinds
 
 MOST_SOURCES = 50  # with more (a file for each shard, say) a figure for each would only be in the way
 
 
 @dataclass
 class LossSums:
-    """Sums over documents: nats and tokens by (source, kind), bases by source."""
+    """Sums over documents: nats, tokens and bases by (source, kind)."""
 
     sources: list[str]
     nats: np.ndarray  # (sources, kinds) float64
     tokens: np.ndarray  # (sources, kinds) float64
-    bases: np.ndarray  # (sources,) float64
+    bases: np.ndarray  # (sources, kinds) float64
 
     def metrics(self) -> dict[str, float]:
-        """Losses in nats per token, sequence also in bits per base; over all rows and by source."""
+        """Losses in nats per token, sequences (``written_bits``: given their annotation) in bits per base.
+
+        Over all rows and by source.
+        """
         found = {"loss": self.nats.sum() / self.tokens.sum()}
-        found |= _split(self.nats.sum(0), self.tokens.sum(0), self.bases.sum(), "")
+        found |= _split(self.nats.sum(0), self.tokens.sum(0), self.bases.sum(0), "")
         if 1 < len(self.sources) <= MOST_SOURCES:
             for index, name in enumerate(distinct_names(self.sources).values()):
                 found |= _split(self.nats[index], self.tokens[index], self.bases[index], f"{name}_")
@@ -61,9 +64,9 @@ class Validation:
     def sums(
         self, model: torch.nn.Module, batches: Iterable[np.ndarray], device: torch.device
     ) -> torch.Tensor:
-        """(sources, 2 kinds + 1) float64: nats by kind, tokens by kind, bases."""
+        """(sources, 3 kinds) float64: nats by kind, tokens by kind, bases by kind."""
         shape = (len(self.data.sources), len(KINDS))
-        nats, tokens, bases = np.zeros(shape), np.zeros(shape), np.zeros(shape[0])
+        nats, tokens, bases = (np.zeros(shape) for _ in range(3))
         for row_ids in batches:
             rows = self.data.__getitems__(row_ids.tolist())
             batch = self.collator(rows)
@@ -77,21 +80,22 @@ class Validation:
                 source, kinds = int(row["source"]), token_kinds(row)
                 nats[source] += np.bincount(kinds, losses[inside], len(KINDS))
                 tokens[source] += np.bincount(kinds, supervised[inside], len(KINDS))
-                bases[source] += int(row["bases"])
-        return torch.from_numpy(np.concatenate([nats, tokens, bases[:, None]], axis=1)).to(device)
+                bases[source, WRITTEN if is_written(row) else SEQUENCE] += int(row["bases"])
+        return torch.from_numpy(np.concatenate([nats, tokens, bases], axis=1)).to(device)
 
     def collect(self, reduced: torch.Tensor) -> LossSums:
         """Sums over all processes, named."""
-        table = reduced.cpu().numpy()
-        kinds = len(KINDS)
-        return LossSums(self.data.sources, table[:, :kinds], table[:, kinds : 2 * kinds], table[:, -1])
+        nats, tokens, bases = np.split(reduced.cpu().numpy(), 3, axis=1)  # (sources, kinds) each
+        return LossSums(self.data.sources, nats, tokens, bases)
 
 
-def _split(nats: np.ndarray, tokens: np.ndarray, bases: float, prefix: str) -> dict[str, float]:
+def _split(nats: np.ndarray, tokens: np.ndarray, bases: np.ndarray, prefix: str) -> dict[str, float]:
     found = {}
     if tokens[SEQUENCE]:
         found[f"{prefix}sequence_loss"] = nats[SEQUENCE] / tokens[SEQUENCE]
-        found[f"{prefix}bits_per_base"] = nats[SEQUENCE] / log(2) / bases
+        found[f"{prefix}bits_per_base"] = nats[SEQUENCE] / log(2) / bases[SEQUENCE]
     if tokens[ANNOTATION]:
         found[f"{prefix}annotation_loss"] = nats[ANNOTATION] / tokens[ANNOTATION]
+    if tokens[WRITTEN]:
+        found[f"{prefix}written_bits"] = nats[WRITTEN] / log(2) / bases[WRITTEN]
     return found

@@ -84,7 +84,8 @@ class _Work:
         return [self.processor.encode(text) for text in (*self.prompts, *self.answers)]
 
     def texts_to_ids(self) -> list[list[int]]:
-        return self.encoder.encoder.text_ids(self.prompts, self.answers)
+        prompts, answers = self.encoder.encoder.texts(self.prompts, self.answers)
+        return [text.ids for text in (*prompts, *answers)]
 
     def cells_to_documents(self) -> None:
         for batch in batched_records(self.records):

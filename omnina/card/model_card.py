@@ -131,7 +131,7 @@ def _part(name: str, tables: list[str], record: Mapping) -> dict[str, object]:
 
 def _losses(record: Mapping) -> list[dict[str, str]]:
     start, end = record["validation_at_start"], record["validation_at_end"]
-    names = [name for name in end if name in LOSSES or name.endswith("bits_per_base")]
+    names = [name for name in end if name in LOSSES or name.endswith(("bits_per_base", "written_bits"))]
     return [
         {
             "name": name.removeprefix("eval_").replace("_", " "),

@@ -19,10 +19,12 @@ from omnina.inference.packed import PackedReader
 from omnina.inference.questions import Question
 from omnina.inference.scoring import normalised
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Prompt, Row
+from omnina.token_kinds import is_written
 
 EXAMPLES_FILE = "examples.json"
 EACH = 3  # right and wrong answers of each question
 ANNOTATED = 6  # sequences, in pretraining
+DRAWN = 8 * ANNOTATED  # of which those are left out that go from annotation to sequence
 MOST_BASES = 600  # of a sequence that is shown
 DIGITS = 3  # of a stored figure
 SEED = 0  # of the choice
@@ -91,7 +93,8 @@ def answer_examples(
 def annotation_examples(reader: PackedReader, data: TokenizedData) -> list[Example]:
     """Some documents of a table, drawn by a fixed seed, with the annotation that the model writes."""
     generator = np.random.default_rng(SEED)
-    places = sorted(generator.choice(len(data), min(ANNOTATED, len(data)), replace=False).tolist())
+    drawn = generator.choice(len(data), min(DRAWN, len(data)), replace=False)
+    places = sorted([int(place) for place in drawn if not is_written(data[place])][:ANNOTATED])
     decoded = [_decoded(reader, data[place]) for place in places]
     annotator = Annotator(reader, Decoding())
     written = annotator.annotate([nucleotides for nucleotides, _ in decoded], places)

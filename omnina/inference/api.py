@@ -5,12 +5,13 @@
     model = OmniNA.load("output/finetune")
     model.answer("ACGT...", "Does this sequence code for a protein?").labels     {"no": 0.07, "yes": 0.93}
     model.annotate("ACGT...")[0].text                                            "16S ribosomal RNA gene ..."
+    model.write(["16S ribosomal RNA gene"])[0][0].bases                          "AGAGTTTGATC..."
     model.embed(["ACGT...", "GGCA..."], layer=2)                                 (2, H) float32
     model.score("ACGT...").bits_per_base                                         1.9
     model.score_variants("ACGT...", [(12, "A", "G")])                            (1,) float64, nats
     model.change_answers("ACGT...", [(12, "A", "G")], question)["yes"]           (1,) float64
 
-The first four take one sequence or several, and give one result or a list in their order. A sequence is IUPAC
+Those that take a sequence take several too, and give one result or a list in their order. A sequence is IUPAC
 letters in any case, U read as T, or several labelled ones: ``"gRNA:ACGT targetRNA:ACGT"``.
 """
 
@@ -29,6 +30,7 @@ from omnina.inference.answer import DTYPES, Answer, Answerer, Query
 from omnina.inference.embedding import Embedder, EmbeddingSettings, Pooling
 from omnina.inference.generation import Decoding
 from omnina.inference.likelihood import Likelihood, Scored, likelihoods
+from omnina.inference.sequence_writing import SequenceWriter, WrittenSequence
 from omnina.inference.variants.answers import AnswerScorer
 from omnina.inference.variants.haplotypes import Change, TextContig, Windows, canonical, windows
 from omnina.inference.variants.records import fault_of_alternative
@@ -119,6 +121,21 @@ class OmniNA:
         return _one_or_all(
             sequences, lambda nucleotides: annotator.annotate(nucleotides, range(len(nucleotides)))
         )
+
+    def write(
+        self, annotations: Sequence[str], *, each: int = 1, decoding: Decoding | None = None
+    ) -> list[list[WrittenSequence]]:
+        """Sequences for annotations, the likeliest of each first.
+
+        Args:
+            annotations: such as pretraining had.
+            each: sequences of an annotation; several need ``decoding`` that samples.
+            decoding: how they are written; greedily, of 128 tokens at most, if not given.
+
+        Raises UserError for a checkpoint that was not pretrained with ``write_sequences``, or an annotation
+        that is empty or leaves no room.
+        """
+        return SequenceWriter(self._answerer.reader, decoding or Decoding(), each).write(annotations)
 
     def embed(
         self,

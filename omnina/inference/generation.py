@@ -82,20 +82,53 @@ class OwnNoise(LogitsProcessor):
         return scores + torch.from_numpy(noise).to(scores.device, scores.dtype)
 
 
-class Generator:
-    """Writes answers to prompts."""
+class Only(LogitsProcessor):
+    """Leaves no chance to any token but these."""
 
-    def __init__(self, model: LlamaForCausalLM, pad_id: int, eos_id: int, decoding: Decoding) -> None:
+    def __init__(self, tokens: Sequence[int]) -> None:
+        self.tokens = torch.tensor(tokens)
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """(rows, tokens so far), (rows, V) -> (rows, V)."""
+        tokens = self.tokens.to(scores.device)
+        return torch.full_like(scores, -math.inf).index_copy_(1, tokens, scores[:, tokens])
+
+
+class Generator:
+    """Writes answers to prompts.
+
+    Args:
+        model: of the checkpoint.
+        pad_id, eos_id: tokens that fill up a prompt, and end an answer.
+        decoding: how answers are written.
+        allowed: tokens that an answer may hold; all if not given.
+    """
+
+    def __init__(
+        self,
+        model: LlamaForCausalLM,
+        pad_id: int,
+        eos_id: int,
+        decoding: Decoding,
+        allowed: Sequence[int] | None = None,
+    ) -> None:
         self.model, self.pad_id, self.eos_id, self.decoding = model.eval(), pad_id, eos_id, decoding
+        self.allowed = LogitsProcessorList([] if allowed is None else [Only(allowed)])
 
     @classmethod
     def load(
-        cls, folder: Path, pad_id: int, decoding: Decoding, device: torch.device, dtype: torch.dtype
+        cls,
+        folder: Path,
+        pad_id: int,
+        decoding: Decoding,
+        device: torch.device,
+        dtype: torch.dtype,
+        allowed: Sequence[int] | None = None,
     ) -> "Generator":
         """transformers' Llama of a checkpoint that was looked at."""
         with no_library_bars():
             model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, trust_remote_code=False)
-        return cls(model.to(device), pad_id, EOS_ID, decoding)
+        return cls(model.to(device), pad_id, EOS_ID, decoding, allowed)
 
     def batches(self, lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
         """Places of prompts of these lengths, like ones together, padded size at most ``tokens`` a batch."""
@@ -134,7 +167,7 @@ class Generator:
             num_beams=self.decoding.beams,
             do_sample=False,
             use_cache=True,  # whatever the checkpoint's configuration says
-            logits_processor=self.decoding.processors(draws),
+            logits_processor=LogitsProcessorList([*self.allowed, *self.decoding.processors(draws)]),
         )
         return [self._answer(row) for row in written[:, width:].tolist()]
 

@@ -161,8 +161,8 @@ def _alone(reader: PackedReader, annotations: set[str]) -> dict[str, float]:
     """log p of each annotation after the prompt without a sequence."""
     texts = sorted(annotations)
     encoder = reader.annotating
-    [prompt, *_] = encoder.text_ids([encoder.prompt.render("")], [])
-    documents = [_bare_document(encoder.bos_id, prompt, encoder.answer_ids(text)) for text in texts]
+    [prompt], _ = encoder.texts([encoder.prompt.render("")], [])
+    documents = [_bare_document(encoder.bos_id, prompt.ids, encoder.answer_ids(text)) for text in texts]
     nats = reader.token_nats(documents)
     return {
         text: float(n[document.answer_start :].sum())

@@ -61,7 +61,7 @@ def key_facts(run: Run) -> list[tuple[str, str]]:
 def validation_rows(run: Run) -> list[tuple[str, str, str]]:
     """(loss, at the start, at the end); bits per base beside their Markov baselines."""
     start, end = run.record.get("validation_at_start", {}), run.record.get("validation_at_end", {})
-    names = [name for name in end if name in LOSSES or name.endswith("bits_per_base")]
+    names = [name for name in end if name in LOSSES or name.endswith(("bits_per_base", "written_bits"))]
     return [
         (name.removeprefix("eval_").replace("_", " "), _three(start.get(name)), _three(end[name]))
         for name in names

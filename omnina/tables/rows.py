@@ -18,6 +18,7 @@ from omnina.segmentation import TokenSplitter
 from omnina.tables.part import WHOLE, TablePart
 from omnina.tables.table import read_rows
 from omnina.text_encoding import fastest_encoder
+from omnina.writing import encode_writing
 
 ROWS_PER_TASK = 256
 
@@ -34,6 +35,7 @@ class DataSettings:
         source_column: names each row's source in reports; the table's file name if None.
         both_strands: rows with these questions become two documents, one of each strand.
         all_strands: and so do all rows.
+        written: every row is read the other way round too, from its annotation to its sequence.
         cuts: ways in which a sequence longer than a window is cut into windows.
         segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
         split_share: of the sequence's tokens in those others.
@@ -47,6 +49,7 @@ class DataSettings:
     source_column: str | None = None
     both_strands: tuple[str, ...] = ()
     all_strands: bool = False
+    written: bool = False
     cuts: int = 1
     segmentations: int = 1
     split_share: float = 0.1
@@ -109,8 +112,14 @@ class RowEncoder:
         """One outcome per record, in order; all windows are tokenised in one call."""
         prepared = [self._prepare(record.cells) for record in records]
         flat = [row for rows, _ in prepared for row in rows]
-        encoded = iter(self.encoder.encode(flat))
-        return [self._finish(outcome, list(islice(encoded, len(rows)))) for rows, outcome in prepared]
+        orders = [self.encoder.encode(flat)]
+        if self.settings.written:
+            orders.append(encode_writing(self.encoder, flat))
+        encoded = [iter(documents) for documents in orders]
+        return [
+            self._finish(outcome, [each for order in encoded for each in islice(order, len(rows))])
+            for rows, outcome in prepared
+        ]
 
     def windows(self, cells: dict[str, str]) -> list[Row]:
         """A record's windows as they are tokenised; none if it is filtered or rejected."""

@@ -1,0 +1,51 @@
+"""Rows the other way round, so that a model can write sequences for an annotation.
+
+    BOS ### Instruction: Write ... ### Input: 16S ribosomal RNA gene ... ### Response: | ACGT... EOS
+                                                                                       ^ answer_start
+
+A sequence that does not fit is cut at its end, and then there is no EOS: it does not end there.
+"""
+
+from collections.abc import Sequence
+
+from omnina.prompt import Document, PromptEncoder, Row, writing_prompt
+from omnina.text_encoding import EncodedText
+
+
+def encode_writing(encoder: PromptEncoder, rows: Sequence[Row]) -> list[Document | ValueError]:
+    """Documents in the order of the rows; a row whose annotation leaves no room gives a ValueError."""
+    prompts, sequences = encoder.texts(
+        [writing_prompt(row.response) for row in rows], [row.nucleotides.text for row in rows]
+    )
+    return [
+        _document(encoder, row, [encoder.bos_id, *prompt.ids], sequence)
+        for row, prompt, sequence in zip(rows, prompts, sequences, strict=True)
+    ]
+
+
+def _document(
+    encoder: PromptEncoder, row: Row, prompt: list[int], sequence: EncodedText
+) -> Document | ValueError:
+    room = encoder.max_length - len(prompt) - 1  # EOS
+    spans, bases = _kept(row, sequence, room)
+    if not bases:
+        return ValueError(
+            f"the annotation leaves no room for a sequence in max_length = {encoder.max_length} tokens "
+            f"(with what is around it, it takes {len(prompt)})"
+        )
+    whole = len(sequence.ids) <= room
+    ids = [*prompt, *sequence.ids[:room], *([encoder.eos_id] if whole else [])]
+    shifted = [(first + len(prompt), stop + len(prompt)) for first, stop in spans]
+    return Document(ids, len(prompt), shifted, bases, row.nucleotides.bases - bases)
+
+
+def _kept(row: Row, sequence: EncodedText, room: int) -> tuple[list[tuple[int, int]], int]:
+    """Spans of tokens, (first, stop), that hold bases among the first ``room`` tokens; how many bases."""
+    spans, bases = [], 0
+    for start, end in row.nucleotides.base_spans:
+        first, stop = sequence.span(start, end)
+        if first >= room:
+            break
+        spans.append((first, min(stop, room)))
+        bases += (end if stop <= room else sequence.start(room)) - start
+    return spans, bases
