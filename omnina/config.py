@@ -194,6 +194,10 @@ class FinetuneSettings(RunSettings):
     layer_decay: float = field(
         default=1.0, metadata={"help": "each layer learns at that share of the rate of the one above it"}
     )
+    ema_decay: float | None = field(
+        default=None,
+        metadata={"help": "validate and keep a moving average of the weights; 0.999, say (not with FSDP)"},
+    )
     early_stopping_patience: int | None = field(
         default=None, metadata={"help": "stop after that many validations without a better metric"}
     )
@@ -209,6 +213,8 @@ class FinetuneSettings(RunSettings):
                 f"early_stopping_patience ({self.early_stopping_patience}) must be at least 1; unset, every "
                 "step is taken."
             )
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise UserError(f"ema_decay ({self.ema_decay}) must be above 0 and below 1; unset, none is kept.")
         if not 0 < self.layer_decay <= 1:
             raise UserError(f"layer_decay ({self.layer_decay}) must be above 0 and at most 1, which is none.")
         if self.lora_rank is not None and self.fp8:

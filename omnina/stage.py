@@ -36,7 +36,7 @@ DECISIVE = [
 ]
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
-    *("dropout", "fp8", "fp8_scaling", "spike_sigmas", "muon", "layer_decay"),
+    *("dropout", "fp8", "fp8_scaling", "spike_sigmas", "muon", "layer_decay", "ema_decay"),
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.

@@ -18,10 +18,10 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from omnina.answer_validation import AnswerValidation
+from omnina.averaged_steps import AveragedSteps
 from omnina.checkpoints.choice import checkpoint_fault, checkpoint_step
 from omnina.checkpoints.writing import prune_checkpoints, write_checkpoint
 from omnina.errors import UserError
-from omnina.guarded_steps import GuardedSteps
 from omnina.inference.questions import Questions, save_questions
 from omnina.layer_decay import decay_by_layer
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
@@ -38,7 +38,7 @@ from omnina.validation import Validation
 from omnina.watchdog import Watchdog
 
 
-class OmniNATrainer(GuardedSteps):
+class OmniNATrainer(AveragedSteps):
     """transformers' Trainer on steps of a set number of tokens.
 
     Args:
@@ -53,7 +53,7 @@ class OmniNATrainer(GuardedSteps):
         layer_decay: learning rate of a layer over that of the one above it.
         preemption: a signal noted there ends the run with a checkpoint.
         watchdog: hears of every forward pass, step, validation and checkpoint.
-        options: those of ``GuardedSteps``, and the Trainer's own (``model``, ``args``, ...).
+        options: those of ``AveragedSteps``, and the Trainer's own (``model``, ``args``, ...).
     """
 
     def __init__(
@@ -137,7 +137,8 @@ class OmniNATrainer(GuardedSteps):
         began = time.perf_counter()
         model = self.model.eval()
         batches = self.validation.batches(self.args.world_size, self.args.process_index)
-        with gathered_once(self.accelerator, model), self.compute_loss_context_manager():
+        gathered = gathered_once(self.accelerator, model)
+        with self.averaged(), gathered, self.compute_loss_context_manager():
             sums = self.validation.sums(model, self._under_bar(batches), self.args.device)
             answered = self._answer_metrics(model)
         reduced = self.accelerator.reduce(sums, "sum")
@@ -218,7 +219,8 @@ class OmniNATrainer(GuardedSteps):
         self._name_best(path)
         parts = [
             lambda aside: self.save_model(aside, _internal_call=True),
-            *(self._save_optimizer_and_scheduler, self._save_scaler, self._save_rng_state, self._save_state),
+            *(self._save_training_weights, self._save_optimizer_and_scheduler, self._save_scaler),
+            *(self._save_rng_state, self._save_state),
         ]
         try:
             write_checkpoint(path, parts)
