@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from omnina.trainer_settings import TrainerSettings
 
 Run = TypeVar("Run", bound="RunSettings")
+PLAIN_ADAMW = ("adamw_torch", "adamw_torch_fused")
 MOST_SECONDS = 1_000_000  # of a time-out; 12 days
 
 
@@ -148,7 +149,7 @@ class RunSettings:
 
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments leave out what a setting here needs."""
-        if self.muon and (training.optim not in ("adamw_torch", "adamw_torch_fused") or training.optim_args):
+        if self.muon and (training.optim not in PLAIN_ADAMW or training.optim_args):
             raise UserError(
                 f"muon: true works beside plain AdamW: leave optim ({training.optim.value}), optim_args out."
             )
@@ -240,6 +241,13 @@ class FinetuneSettings(RunSettings):
     )
     lora_rank: int | None = field(default=None, metadata={"help": "train adapters of this rank only"})
     lora_alpha: float | None = field(default=None, metadata={"help": "adapters count alpha / rank; 2 x rank"})
+    layer_decay: float = field(
+        default=1.0, metadata={"help": "each layer learns at that share of the rate of the one above it"}
+    )
+    ema_decay: float | None = field(
+        default=None,
+        metadata={"help": "validate and keep a moving average of the weights; 0.999, say (not with FSDP)"},
+    )
     early_stopping_patience: int | None = field(
         default=None, metadata={"help": "stop after that many validations without a better metric"}
     )
@@ -255,6 +263,10 @@ class FinetuneSettings(RunSettings):
                 f"early_stopping_patience ({self.early_stopping_patience}) must be at least 1; unset, every "
                 "step is taken."
             )
+        if self.ema_decay is not None and not 0 < self.ema_decay < 1:
+            raise UserError(f"ema_decay ({self.ema_decay}) must be above 0 and below 1; unset, none is kept.")
+        if not 0 < self.layer_decay <= 1:
+            raise UserError(f"layer_decay ({self.layer_decay}) must be above 0 and at most 1, which is none.")
         if self.lora_rank is not None and self.fp8:
             raise UserError("fp8: true trains all weights; leave lora_rank or fp8 out.")
         if not 0 <= self.label_smoothing < 1:
@@ -268,6 +280,7 @@ class FinetuneSettings(RunSettings):
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError for early stopping without validations, or without the metric to watch; and as above."""
         super().check_beside(training)
+        self._check_layer_decay(training)
         if self.early_stopping_patience is None:
             return
         if training.eval_strategy == "no":
@@ -276,6 +289,14 @@ class FinetuneSettings(RunSettings):
             raise UserError(
                 "early_stopping_patience needs a metric to watch; set metric_for_best_model, as in 'loss'."
             )
+
+    def _check_layer_decay(self, training: "TrainerSettings") -> None:
+        if self.layer_decay == 1:
+            return
+        if self.muon:
+            raise UserError("layer_decay works with AdamW alone; leave muon or layer_decay out.")
+        if training.optim not in PLAIN_ADAMW:
+            raise UserError(f"layer_decay works with AdamW alone; leave optim ({training.optim.value}) out.")
 
     def data_settings(self) -> DataSettings:
         """How the tables are read: every sequence whole, figures by question."""

@@ -36,7 +36,8 @@ DECISIVE = [
 ]
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
-    *("dropout", "loss_weights", "label_smoothing", "z_loss", "fp8", "fp8_scaling", "spike_sigmas", "muon"),
+    *("dropout", "loss_weights", "label_smoothing", "z_loss", "layer_decay", "ema_decay"),
+    *("fp8", "fp8_scaling", "spike_sigmas", "muon"),
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.

@@ -18,11 +18,12 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
 from omnina.answer_validation import AnswerValidation
+from omnina.averaged_steps import AveragedSteps
 from omnina.checkpoints.choice import checkpoint_fault, checkpoint_step
 from omnina.checkpoints.writing import prune_checkpoints, write_checkpoint
 from omnina.errors import UserError
-from omnina.guarded_steps import GuardedSteps
 from omnina.inference.questions import Questions, save_questions
+from omnina.layer_decay import decay_by_layer
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
 from omnina.matrix_optimizer import matrix_optimizer
 from omnina.packing import FlatCollator, StepPlan, StepSampler
@@ -37,7 +38,7 @@ from omnina.validation import Validation
 from omnina.watchdog import Watchdog
 
 
-class OmniNATrainer(GuardedSteps):
+class OmniNATrainer(AveragedSteps):
     """transformers' Trainer on steps of a set number of tokens.
 
     Args:
@@ -49,9 +50,10 @@ class OmniNATrainer(GuardedSteps):
         answers: answers the validation rows too, in fine-tuning.
         first_step: step at which the data goes on.
         muon: train the layers' matrices by Muon.
+        layer_decay: learning rate of a layer over that of the one above it.
         preemption: a signal noted there ends the run with a checkpoint.
         watchdog: hears of every forward pass, step, validation and checkpoint.
-        options: those of ``GuardedSteps``, and the Trainer's own (``model``, ``args``, ...).
+        options: those of ``AveragedSteps``, and the Trainer's own (``model``, ``args``, ...).
     """
 
     def __init__(
@@ -68,12 +70,13 @@ class OmniNATrainer(GuardedSteps):
         questions: Questions | None = None,
         answers: AnswerValidation | None = None,
         muon: bool = False,
+        layer_decay: float = 1.0,
         **options,
     ) -> None:
         self.plan = plan
         self.validation, self.tokenizer = validation, tokenizer
         self.first_step, self.questions, self.answers = first_step, questions, answers
-        self.muon = muon
+        self.muon, self.layer_decay = muon, layer_decay
         self.preemption, self.stop_agreed, self.watchdog = preemption, False, watchdog
         super().__init__(data_collator=collator, **options)
         self.model.register_forward_pre_hook(watchdog.beat)
@@ -110,13 +113,17 @@ class OmniNATrainer(GuardedSteps):
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW as transformers makes it, or Muon beside it; UserError for Muon on a sharded model."""
-        if self.muon and self.optimizer is None:
+        made_before, whole = self.optimizer is not None, self.model if model is None else model
+        if self.muon and not made_before:
             if self.is_fsdp_enabled:
                 raise UserError(
                     "muon: true needs whole matrices on each GPU; use ddp.yaml, or leave muon out."
                 )
-            self.optimizer = matrix_optimizer(self.model if model is None else model, self.args)
-        return super().create_optimizer(model)
+            self.optimizer = matrix_optimizer(whole, self.args)
+        optimizer = super().create_optimizer(model)
+        if self.layer_decay < 1 and not made_before:
+            decay_by_layer(optimizer, whole, self.layer_decay)
+        return optimizer
 
     def _get_num_items_in_batch(self, batch_samples: list[dict], device: torch.device) -> torch.Tensor:
         """What a step's summed loss is divided by: its labels or, where they are weighted, all shares."""
@@ -137,7 +144,8 @@ class OmniNATrainer(GuardedSteps):
         began = time.perf_counter()
         model = self.model.eval()
         batches = self.validation.batches(self.args.world_size, self.args.process_index)
-        with gathered_once(self.accelerator, model), self.compute_loss_context_manager():
+        gathered = gathered_once(self.accelerator, model)
+        with self.averaged(), gathered, self.compute_loss_context_manager():
             sums = self.validation.sums(model, self._under_bar(batches), self.args.device)
             answered = self._answer_metrics(model)
         reduced = self.accelerator.reduce(sums, "sum")
@@ -218,7 +226,8 @@ class OmniNATrainer(GuardedSteps):
         self._name_best(path)
         parts = [
             lambda aside: self.save_model(aside, _internal_call=True),
-            *(self._save_optimizer_and_scheduler, self._save_scaler, self._save_rng_state, self._save_state),
+            *(self._save_training_weights, self._save_optimizer_and_scheduler, self._save_scaler),
+            *(self._save_rng_state, self._save_state),
         ]
         try:
             write_checkpoint(path, parts)

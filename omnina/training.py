@@ -145,6 +145,8 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
         tokenizer=stage.tokenizer,
         first_step=first_step,
         muon=run.muon,
+        layer_decay=getattr(run, "layer_decay", 1.0),  # of fine-tuning alone
+        ema_decay=getattr(run, "ema_decay", None),
         preemption=Preemption(),
         health=StepHealth(run.spike_sigmas),
         max_skipped_steps=run.max_skipped_steps,

@@ -163,6 +163,12 @@ def test_wrong_settings_are_named(tmp_path, changes, message):
     [
         ({"lora_alpha": 3.0}, "lora_alpha has no effect without lora_rank"),
         ({"label_smoothing": 1.0}, "label_smoothing .1.0. must be at least 0 and below 1"),
+        ({"ema_decay": 1.0}, r"ema_decay .1.0. must be above 0 and below 1"),
+        ({"ema_decay": 0.0}, r"ema_decay .0.0. must be above 0 and below 1"),
+        ({"layer_decay": 0.0}, r"layer_decay .0.0. must be above 0 and at most 1"),
+        ({"layer_decay": 1.1}, r"layer_decay .1.1. must be above 0 and at most 1"),
+        ({"layer_decay": 0.9, "muon": True}, "layer_decay works with AdamW alone; leave muon or"),
+        ({"layer_decay": 0.9, "optim": "adafactor"}, "with AdamW alone; leave optim .adafactor. out"),
         ({"early_stopping_patience": 0, "metric_for_best_model": "loss"}, "must be at least 1"),
         ({"early_stopping_patience": 1}, "needs a metric to watch; set metric_for_best_model"),
         (

@@ -119,6 +119,25 @@ def test_fsdp2_goes_on_with_the_same_bits(world, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("engine", "changes"), [("fsdp", {"layer_decay": 0.5}), ("ddp", {"layer_decay": 0.5, "ema_decay": 0.9})]
+)
+def test_layer_decay_and_averages_of_two_processes_are_those_of_one(world, tmp_path, engine, changes):
+    one, two = tmp_path / "one", tmp_path / "two"
+    launched("cpu.yaml", 1, tmp_path / "r1", "finetune", arguments(world, "finetune", one, **changes))
+    run = arguments(world, "finetune", two, **changes)
+    launched(f"{engine}.yaml", 2, tmp_path / "r2", "finetune", run)
+    assert losses(two) == pytest.approx(losses(one), abs=CURVE)
+    whole, alone = weights(two), weights(one)
+    for name, tensor in alone.items():
+        torch.testing.assert_close(whole[name], tensor, rtol=0, atol=1e-3)
+    shutil.rmtree(two / "checkpoint-20")
+    (two / "run.json").unlink()
+    launched(f"{engine}.yaml", 2, tmp_path / "r3", "finetune", run)
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in weights(two).items())
+
+
+@pytest.mark.slow
 def test_adapters_under_fsdp2_are_those_of_one_process(world, tmp_path):
     # One process alone has a row to answer: the other one must not be waited for.
     run = {"lora_rank": 4, "activation_checkpointing": True, "validation_documents": 1}

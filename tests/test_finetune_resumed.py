@@ -4,42 +4,15 @@ import json
 
 import pytest
 from answering import record, same_weights, settings, validations
+from dying import kill_at, kill_before_the_end
 
 from omnina import finetune
-from omnina.trainer import OmniNATrainer
 
 
-class Killed(Exception):
-    """Stands for a signal."""
-
-
-def die(*_):
-    raise Killed
-
-
-@pytest.fixture
-def killed_at(monkeypatch):
-    """Starts a run that is killed when so many steps are done."""
-
-    def start(step: int, arguments: list[str]) -> None:
-        original = OmniNATrainer.training_step
-
-        def dying(self, *values, **options):
-            if self.state.global_step == step:
-                raise Killed
-            return original(self, *values, **options)
-
-        with monkeypatch.context() as patch, pytest.raises(Killed):
-            patch.setattr(OmniNATrainer, "training_step", dying)
-            finetune.main(arguments)
-
-    return start
-
-
-def test_killed_and_run_again_gives_the_same_weights(world, finished, tmp_path, killed_at):
+def test_killed_and_run_again_gives_the_same_weights(world, finished, tmp_path):
     """Those after the kill too: with dropout, so every mask must be drawn again."""
     folder = tmp_path / "killed"
-    killed_at(8, settings(world, folder))
+    kill_at(8, settings(world, folder))
     finetune.main(settings(world, folder))
     assert same_weights(folder / "checkpoint-12", finished / "checkpoint-12")
     assert same_weights(folder, finished)
@@ -50,9 +23,7 @@ def test_killed_and_run_again_gives_the_same_weights(world, finished, tmp_path, 
 @pytest.mark.parametrize("place", ["omnina.training.finish", "omnina.evaluation.run.finish_finetuning"])
 def test_killed_after_the_last_step_the_end_is_made_up_for(world, finished, tmp_path, monkeypatch, place):
     folder = tmp_path / "killed"
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(place, die)
-        finetune.main(settings(world, folder))
+    kill_before_the_end(settings(world, folder), place)
     monkeypatch.chdir(tmp_path)
     finetune.main(settings(world, folder))
     for name in ("steps", "validation_at_start", "validation_at_end"):
@@ -65,16 +36,14 @@ def test_killed_after_the_last_step_the_end_is_made_up_for(world, finished, tmp_
     assert both[0] == both[1]
 
 
-def test_a_run_that_stops_early_does_so_however_often_it_is_killed(world, tmp_path, monkeypatch, killed_at):
+def test_a_run_that_stops_early_does_so_however_often_it_is_killed(world, tmp_path, monkeypatch):
     """Weights hardly change, so no validation is better than the first: the third after it is the last."""
     changes = {"learning_rate": 1e-9, "early_stopping_patience": 3, "eval_steps": 2, "save_steps": 2}
     folders = [tmp_path / name for name in ("whole", "killed_before", "killed_after")]
     monkeypatch.setattr("omnina.evaluation.run.finish_finetuning", lambda *_: None)
     whole, before, after = (settings(world, folder, **changes) for folder in folders)
-    killed_at(7, before)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("omnina.training.finish", die)
-        finetune.main(after)
+    kill_at(7, before)
+    kill_before_the_end(after)
     for arguments in (whole, before, after):
         finetune.main(arguments)
     for folder in folders:

@@ -20,6 +20,7 @@ from transformers import Trainer
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from omnina.errors import UserError
+from omnina.layer_decay import DECAY
 from omnina.matrix_optimizer import KIND
 from omnina.sharding import DEALT_OUT, GATHERED, deal_out_state, gathered_state, is_sharded
 
@@ -57,6 +58,7 @@ class PortableCheckpoints(Trainer):
         state = _read(folder / OPTIMIZER_NAME) if reads else {}
         if reads:
             _check_kinds(state, self.optimizer.optimizer, folder)
+            _check_layer_decay(state, self.optimizer.optimizer, folder)
         options = DEALT_OUT if sharded else WHOLE
         set_optimizer_state_dict(self.model, self.optimizer.optimizer, state, options=options)
         self.lr_scheduler.load_state_dict(_read(folder / SCHEDULER_NAME))
@@ -92,6 +94,13 @@ def _check_kinds(state: dict, optimizer: torch.optim.Optimizer, folder: Path) ->
             f"{folder}: its optimizer was {'Muon beside AdamW' if with_muon else 'AdamW'}; "
             f"go on with muon: {str(with_muon).lower()}."
         )
+
+
+def _check_layer_decay(state: dict, optimizer: torch.optim.Optimizer, folder: Path) -> None:
+    """UserError for parameters grouped otherwise: their learning rates would silently stay as they were."""
+    saved, here = (groups[0].get(DECAY, 1.0) for groups in (state["param_groups"], optimizer.param_groups))
+    if saved != here:
+        raise UserError(f"{folder}: it was trained with layer_decay: {saved}; go on with the same.")
 
 
 def _whole_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:

@@ -41,7 +41,7 @@ def planned_disk(args: TrainerSettings, known: Parameters, steps: Steps, cache: 
     weights = FLOAT32 * known.trained  # of LoRA the adapters alone are in a checkpoint
     return Disk(
         cache,
-        weights + known.optimizer_bytes,
+        weights + known.optimizer_bytes + known.average_bytes,
         _checkpoints(args, steps),
         FLOAT32 * known.model,
         shutil.disk_usage(_existing(Path(args.output_dir))).free,

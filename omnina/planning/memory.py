@@ -101,6 +101,7 @@ def expected_memory(shape: Shape, machine: Machine) -> DeviceMemory:
         return pass_bytes(shape, machine, tokens)
 
     parts = {"programs": PROGRAM_BYTES[machine.kind], **state_parts(shape, machine)}
+    parts["average"] = shape.parameters.average_bytes
     return DeviceMemory(parts, of_pass, shape.tokens, machine.usable, "by formula (docs/scaling.md)")
 
 
@@ -109,6 +110,7 @@ def measured_memory(shape: Shape, machine: Machine, measured: Measured) -> Devic
     alone = replace(machine, devices=1, engine="ddp")
     known = state_parts(shape, alone)
     parts = {"programs": measured.program_bytes, **state_parts(shape, machine)}
+    parts["average"] = shape.parameters.average_bytes  # a calibration keeps none
     at_pass = measured.peak - measured.program_bytes - sum(known.values())
     at_formula, basis = pass_bytes(shape, machine, measured.pass_tokens), "measured now"
     if measured.pass_tokens < shape.tokens * (1 - NEAR):

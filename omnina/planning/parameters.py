@@ -16,11 +16,13 @@ class Parameters:
         model: P, with embeddings and norms.
         adapters: of LoRA, beside the model's own; 0 without.
         one_moment: of those that train, the ones that keep one moment instead of two (Muon's).
+        averaged: an average of those that train is kept.
     """
 
     model: int
     adapters: int = 0
     one_moment: int = 0
+    averaged: bool = False
 
     @classmethod
     def of(cls, config: LlamaConfig, run: RunSettings) -> "Parameters":
@@ -30,7 +32,8 @@ class Parameters:
         layers = config.num_hidden_layers
         adapters = layers * rank * sum(rows + columns for rows, columns in shapes)
         matrices = adapters if rank else layers * sum(rows * columns for rows, columns in shapes)
-        return cls(parameter_count(config), adapters, matrices if run.muon else 0)
+        averaged = getattr(run, "ema_decay", None) is not None
+        return cls(parameter_count(config), adapters, matrices if run.muon else 0, averaged)
 
     @property
     def trained(self) -> int:
@@ -51,6 +54,11 @@ class Parameters:
     def optimizer_bytes(self) -> int:
         """Of AdamW's two moments, and of Muon's one."""
         return FLOAT32 * (2 * self.trained - self.one_moment)
+
+    @property
+    def average_bytes(self) -> int:
+        """Of the weights' average, float32."""
+        return FLOAT32 * self.trained * self.averaged
 
 
 def layer_matrices(config: LlamaConfig) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from omnina.planning.machine import Machine, named_machine
 from omnina.planning.memory import COPIES, TILE, Shape, expected_memory, measured_memory, state_parts
 from omnina.planning.parameters import Parameters
 from omnina.planning.settings import planned_settings
-from omnina.scaling import gpu_state_bytes, kept_bytes, layer_bytes, parameter_count
+from omnina.scaling import FLOAT32, gpu_state_bytes, kept_bytes, layer_bytes, parameter_count
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted((ROOT / "configs" / "model").glob("*.yaml"))
@@ -59,6 +59,21 @@ def test_what_trains_and_its_moments(world, tmp_path, lora, muon, small_config):
     optimizer.step()
     moments = [m for state in optimizer.state.values() for m in state.values() if m.dim()]
     assert known.optimizer_bytes == sum(moment.nbytes for moment in moments)
+
+
+@pytest.mark.parametrize("lora", [None, 8])
+def test_an_average_is_a_copy_of_what_trains(world, tmp_path, lora, small_config):
+    from answering import settings  # a fine-tuning run's
+
+    given = settings(world, tmp_path / "run", lora_rank=lora, ema_decay=0.9)
+    known = Parameters.of(small_config, planned_settings(given, "finetune", elsewhere=False)[0])
+    assert known.average_bytes == FLOAT32 * known.trained
+    machine = named_machine("H100", 1, "ddp")
+    plain, averaged = (
+        expected_memory(replace(shape_of(TINY), parameters=replace(known, averaged=averaged)), machine)
+        for averaged in (False, True)
+    )
+    assert averaged.total - plain.total == known.average_bytes
 
 
 @pytest.mark.parametrize(("engine", "gpus"), [("ddp", 1), ("ddp", 8), ("fsdp", 8), ("fsdp", 64)])
