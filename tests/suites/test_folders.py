@@ -246,3 +246,12 @@ def test_values_of_notes_of_another_kind_are_told(tmp_path, text, told):
 def test_a_task_without_notes_is_asked_in_general(tmp_path):
     written(tmp_path / "x.yaml", "tasks:\n  a:\n")
     assert read_notes(tmp_path / "x.yaml").of("a") == read_notes(tmp_path / "x.yaml").of("b") == TaskNotes()
+
+
+def test_genebs_tables_have_their_sequences_under_text(tmp_path):
+    for split in ("train", "test"):
+        rows = "".join(f"{row.sequence},{row.label}\n" for row in rows_of(split))
+        written(tmp_path / "tasks" / "GUE_mouse_0" / f"{split}.csv", "text,label\n" + rows)
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert task.name == "tasks/GUE_mouse_0"
+    assert {row.sequence for row in task.test} == {row.sequence for row in rows_of("test")}
