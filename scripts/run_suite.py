@@ -14,9 +14,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from omnina.command import run_command, whole_number
-
-GENOME = Path("data/records/leptospira_kirschneri_H1.gbk.gz")
+from omnina.command import run_command
+from omnina.suites.options import add_suite_options
 
 
 def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
@@ -24,17 +23,11 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("suite", help="planted, promoters, or a folder of tasks")
+    add_suite_options(parser, "output/suite", [1, 2, 3])
     parser.add_argument(
         "--config", nargs="+", type=Path, default=[Path("configs/finetune/short_sequences.yaml")],
         help="fine-tuning's YAML files, a column each",
     )  # fmt: skip
-    parser.add_argument("--tasks", nargs="+", help="names of tasks; all")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--notes", type=Path, help="YAML with questions, labels, published scores")
-    parser.add_argument("--train_rows", type=whole_number(1), help="of each task at most; all")
-    parser.add_argument("--genome", type=Path, default=GENOME, help="GenBank record for promoters")
-    parser.add_argument("--output", type=Path, default=Path("output/suite"), help="folder for all")
     own, behind = sys.argv[1:], []
     if "--" in own:
         place = own.index("--")

@@ -1,5 +1,6 @@
 """Which tasks a suite's name stands for."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def chosen_tasks(
         return _named([promoter_task(genome)], wanted), SuiteNotes()
     of_suite = read_notes(notes) if notes else SuiteNotes()
     return read_tasks(Path(suite), of_suite, wanted), of_suite
+
+
+def check_once(option: str, values: Iterable[object]) -> None:
+    """UserError for a value of an option that is there twice: its figures would have one place."""
+    for value, times in Counter(values).items():
+        if times > 1:
+            raise UserError(f"{option}: {value} is named {times} times; each needs a name of its own.")
 
 
 def check_output(output: Path, suite: str) -> None:

@@ -4,6 +4,7 @@ A folder is a task if it holds its splits in one of these forms; folders are sea
 path below the suite's folder is the task's name:
 
     train.csv  test.csv  [dev.csv]         columns sequence, label          GUE
+    train.csv  test.csv                    columns text, label              GENEB's tasks
     train.fna  test.fna                    headers NAME|LABEL               Nucleotide Transformer's tasks
     train/LABEL/*.txt  test/LABEL/*.txt    one sequence in each file        Genomic Benchmarks
     train/LABEL.fasta  test/LABEL.fasta    a FASTA file of each class
@@ -30,6 +31,7 @@ SPLIT_NAMES = (TRAIN, TEST, *VALIDATION_NAMES)
 FASTA = (".fa", ".fna", ".fasta")
 TABLES = (".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".bgz", ".zst")
+SEQUENCE, TEXT = "sequence", "text"
 TEST_SHARE = 0.2  # of classes without splits
 
 
@@ -123,7 +125,9 @@ def _form(path: Path) -> str:
 
 
 def _labelled_table(path: Path) -> list[Example]:
-    return [Example(row["sequence"], row["label"]) for _, row in read_rows(path, ["sequence", "label"])]
+    _, first = next(read_rows(path, ["label"]))
+    column = TEXT if TEXT in first and SEQUENCE not in first else SEQUENCE
+    return [Example(row[column], row["label"]) for _, row in read_rows(path, [column, "label"])]
 
 
 def _labelled_fasta(path: Path) -> list[Example]:

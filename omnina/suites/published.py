@@ -2,11 +2,13 @@
 
 metric: mcc                              the suite's own: a key of metrics.json
 source: where the published scores stand
+frozen_source: where those of frozen vectors stand
 tasks:
   prom/prom_300_all:
     question: Is this a promoter?        "Which class ..." if not given
     labels: {"0": "no", "1": "yes"}      words for the files' labels; as they stand if not given
-    published: {DNABERT-2: 0.8677}
+    published: {DNABERT-2: 0.8677}       of fine-tuned models
+    frozen: {DNABERT-2: 0.7821}          of logistic regressions on frozen models' vectors
 """
 
 from collections.abc import Mapping
@@ -29,6 +31,12 @@ class TaskNotes:
     question: str = QUESTION
     labels: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
+    frozen: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def all_published(self) -> dict[str, float]:
+        """Those of frozen models, who say so, then those of fine-tuned ones."""
+        return {f"{name}, frozen": score for name, score in self.frozen.items()} | dict(self.published)
 
     def worded(self, row: Example) -> Example:
         """The row with its label in words; UserError for a label that has none where others have."""
@@ -45,7 +53,14 @@ class SuiteNotes:
 
     metric: str = METRIC
     source: str = ""
+    frozen_source: str = ""
     tasks: Mapping[str, TaskNotes] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> str:
+        """Of all published scores."""
+        named = {"frozen": self.frozen_source, "fine-tuned": self.source}
+        return "; ".join(f"{kind}: {source}" for kind, source in named.items() if source)
 
     def of(self, task: str) -> TaskNotes:
         """Those of a task; none if it is not named."""
@@ -58,7 +73,7 @@ def read_notes(path: Path) -> SuiteNotes:
     Raises UserError for a key that is none of those above, or a value of another kind.
     """
     values = read_yaml(path)
-    _check_keys(values, {"metric", "source", "tasks"}, path)
+    _check_keys(values, {"metric", "source", "frozen_source", "tasks"}, path)
     if values.get("metric", METRIC) not in METRICS:
         raise UserError(f"{path}: metric '{values['metric']}' is none of {', '.join(METRICS)}.")
     tasks = values.pop("tasks", None) or {}
@@ -69,13 +84,13 @@ def read_notes(path: Path) -> SuiteNotes:
 
 def _task_notes(given: Mapping | None, where: str) -> TaskNotes:
     given = given or {}
-    _check_keys(given, {"question", "labels", "published"}, where)
+    _check_keys(given, {"question", "labels", "published", "frozen"}, where)
     for label, word in given.get("labels", {}).items():
         if not (isinstance(label, str) and isinstance(word, str)):
             raise UserError(
                 f'{where}: quote label and word, as in {{"0": "no"}}; {label}: {word} is no text.'
             )
-    for model, score in given.get("published", {}).items():
+    for model, score in [*given.get("published", {}).items(), *given.get("frozen", {}).items()]:
         if isinstance(score, bool) or not isinstance(score, int | float):
             raise UserError(f"{where}: the score of {model}, {score!r}, is no number.")
     return TaskNotes(**given)

@@ -1,24 +1,21 @@
 """All tasks of a suite, with every configuration and seed, into one table."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from omnina.errors import UserError
-from omnina.evaluation.metrics import classification_metrics
-from omnina.files.durable import write_json
-from omnina.files.json_file import read_object
 from omnina.files.yaml_file import read_yaml
-from omnina.suites.convolution import fit_convolution
+from omnina.suites.choosing import check_once
 from omnina.suites.convolution import name as name_of_convolution
 from omnina.suites.published import SuiteNotes
 from omnina.suites.runs import Run
+from omnina.suites.same_rows import convolution_metrics
 from omnina.suites.table import TaskFigures, markdown
 from omnina.suites.task import Task
 
-TABLE_FILE, FIGURES_FILE, CONVOLUTION_FILE = "table.md", "figures.json", "convolution.json"
+TABLE_FILE, FIGURES_FILE = "table.md", "figures.json"
 OURS = ("seed", "output_dir", "train_files", "validation_files")  # no business of the command line's
 
 
@@ -47,10 +44,8 @@ class Suite:
     def __post_init__(self) -> None:
         for config in self.configs:
             read_yaml(config)  # a missing file is told before anything trains
-        for kind, given in (("--config", [path.stem for path in self.configs]), ("--seeds", self.seeds)):
-            for value, times in Counter(given).items():
-                if times > 1:
-                    raise UserError(f"{kind}: {value} is named {times} times; each needs a name of its own.")
+        check_once("--config", [path.stem for path in self.configs])
+        check_once("--seeds", self.seeds)
         for key in OURS:
             if any(part.split("=")[0] == f"--{key}" for part in self.overrides):
                 raise UserError(f"--{key} behind --: the suite sets it; leave it out.")
@@ -76,11 +71,6 @@ class Suite:
                 place = folder / config.stem / f"seed_{seed}"
                 results = Run(tables, config, seed, place, self.overrides).results()
                 figures.add(config.stem, results, self.notes.metric)
-        figures.others[name_of_convolution(task)] = self._convolution(task, folder / CONVOLUTION_FILE)
+        convolution = convolution_metrics(task, folder, self.seeds[0])
+        figures.others[name_of_convolution(task)] = convolution[self.notes.metric]
         return figures
-
-    def _convolution(self, task: Task, path: Path) -> float | None:
-        """Trained once for these tables."""
-        if not path.is_file():
-            write_json(path, classification_metrics(fit_convolution(task, self.seeds[0])))
-        return read_object(path)[self.notes.metric]

@@ -17,6 +17,7 @@ class TaskFigures:
 
     Attributes:
         of_configs: the metric of each configuration's seeds.
+        intervals: of configurations without seeds: (low, high), what the test rows leave open.
         others: of baselines, trained on the same rows.
         optimum: the same metric of whoever knows how the rows were made.
         published: of other models, from their papers.
@@ -26,6 +27,7 @@ class TaskFigures:
     others: dict[str, float | None] = field(default_factory=dict)
     optimum: float | None = None
     published: Mapping[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
     def add(self, config: str, results: Mapping[str, Mapping], metric: str) -> None:
         """Note a run's results on the test rows."""
@@ -33,6 +35,11 @@ class TaskFigures:
         for name, of in results.items():
             if name != MODEL:
                 self.others[name.split(" (")[0]] = of[metric]  # without how many rows it was trained on
+
+    def cell(self, config: str) -> str:
+        """A configuration's mean with its margin, or with its interval if it has one."""
+        mean, interval = with_margin(self.of_configs.get(config)), self.intervals.get(config)
+        return f"{mean} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else mean
 
 
 def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
@@ -67,7 +74,7 @@ def markdown(figures: Mapping[str, TaskFigures], metric: str, source: str = "") 
     header = [f"{metric}, test rows", *configs, *others, *published, *(["optimum"] * has_optimum)]
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
     for name, of in figures.items():
-        cells = [with_margin(of.of_configs.get(config)) for config in configs]
+        cells = [of.cell(config) for config in configs]
         cells += [_plain(of.others.get(other)) for other in others]
         cells += [_plain(of.published.get(other)) for other in published]
         cells += [_plain(of.optimum)] * has_optimum

@@ -1,0 +1,32 @@
+"""Baselines of a task, trained on its own training rows; made once for a task's folder."""
+
+from pathlib import Path
+
+from omnina.chunking import parse_cell
+from omnina.evaluation.baselines import fit_baselines
+from omnina.evaluation.metrics import Scored, classification_metrics
+from omnina.files.durable import write_json
+from omnina.files.json_file import read_object
+from omnina.suites.convolution import fit_convolution
+from omnina.suites.task import Task
+
+BASELINES_FILE, CONVOLUTION_FILE = "baselines.json", "convolution.json"
+
+
+def baseline_metrics(task: Task, folder: Path) -> dict[str, dict]:
+    """Metrics on the test rows of majority, k-mers and positions, by name."""
+    path = folder / BASELINES_FILE
+    if not path.is_file():
+        train = [(parse_cell(row.sequence), row.label) for row in task.train]
+        gold = [row.label for row in task.test]
+        fitted = fit_baselines(train, [parse_cell(row.sequence) for row in task.test])
+        write_json(path, {name: classification_metrics(Scored(gold, *of)) for name, of in fitted.items()})
+    return read_object(path)
+
+
+def convolution_metrics(task: Task, folder: Path, seed: int) -> dict:
+    """Those of the convolutional network."""
+    path = folder / CONVOLUTION_FILE
+    if not path.is_file():
+        write_json(path, classification_metrics(fit_convolution(task, seed)))
+    return read_object(path)
