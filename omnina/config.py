@@ -1,7 +1,7 @@
 """A run's settings: one flat YAML file, the command line over it, checked at start-up.
 
-Each key is a field of one of the dataclasses below or of
-transformers' ``TrainingArguments``, and a command-line flag of the same name. The file is turned into
+Each key is a field of one of the dataclasses below, of ``RunSettings``, or of transformers'
+``TrainingArguments``, and a command-line flag of the same name. The file is turned into
 flags, the command line appended, and both parsed at once, so types are checked in one place.
 
 Importing this module imports neither torch nor transformers, which take seconds: ``--help`` needs neither.
@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from omnina.chunking import PIECES, RANDOM, RESOLUTIONS, SequenceRules
+from omnina.chunking import SequenceRules
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
-from omnina.loss_weights import LossWeights, given_weights
+from omnina.loss_weights import LossWeights
+from omnina.run_settings import PLAIN_ADAMW, RunSettings
 from omnina.setting_keys import check_key
 from omnina.setting_values import REFUSALS, check_finite, flag
 from omnina.tables.rows import DataSettings
@@ -24,153 +25,7 @@ from omnina.tables.rows import DataSettings
 if TYPE_CHECKING:
     from omnina.trainer_settings import TrainerSettings
 
-Run = TypeVar("Run", bound="RunSettings")
-PLAIN_ADAMW = ("adamw_torch", "adamw_torch_fused")
-MOST_SECONDS = 1_000_000  # of a time-out; 12 days
-
-
-@dataclass
-class RunSettings:
-    """What training needs beyond TrainingArguments; both stages share it."""
-
-    train_files: list[str] = field(metadata={"help": "tables to train on: paths or globs"})
-    validation_files: list[str] = field(metadata={"help": "tables to validate on"})
-    tokens_per_step: int = field(metadata={"help": "tokens of one optimizer step, over all processes"})
-    tokens_per_device: int = field(metadata={"help": "tokens of one forward pass on one device, at most"})
-    tokenizer: str | None = field(default=None, metadata={"help": "its folder; the checkpoint's if unset"})
-    checkpoint: str | None = field(default=None, metadata={"help": "folder whose weights to start from"})
-    model_config: str | None = field(default=None, metadata={"help": "YAML with the architecture"})
-    max_length: int = field(default=2048, metadata={"help": "longest document, in tokens"})
-    bad_rows: str = field(
-        default="stop", metadata={"help": "stop at a bad row, or skip", "choices": ["stop", "skip"]}
-    )
-    validation_documents: int | None = field(
-        default=None, metadata={"help": "validate on that many; all if unset"}
-    )
-    train_weights: list[float] | None = field(
-        default=None, metadata={"help": "weight of each training table's rows; 1 if unset"}
-    )
-    mixing_temperature: float = field(
-        default=1.0, metadata={"help": "1: tables by their size; higher: small ones come up more often"}
-    )
-    dropout: float = field(
-        default=0.0, metadata={"help": "share of what each half of a layer adds that training zeroes"}
-    )
-    attention: str = field(
-        default="auto",
-        metadata={
-            "help": "auto: varlen on CUDA, per_document elsewhere",
-            "choices": ["auto", "per_document", "varlen"],
-        },
-    )
-    muon: bool = field(
-        default=False, metadata={"help": "Muon for the layers' matrices, AdamW for all else (not with FSDP)"}
-    )
-    loss_weights: str | None = field(
-        default=None,
-        metadata={"help": "how much the loss of instruction, sequence, question, answer counts (JSON)"},
-    )
-    z_loss: float = field(
-        default=0.0, metadata={"help": "factor of log(Z)^2, Z the softmax's denominator, added to the loss"}
-    )
-    resolution: str = field(
-        default=PIECES,
-        metadata={
-            "help": "DNA in the tokenizer's pieces, single bases, or drawn for each row",
-            "choices": list(RESOLUTIONS),
-        },
-    )
-    compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
-    fp8: bool = field(
-        default=False, metadata={"help": "products of the layers' matrices in float8 (needs torchao, a GPU)"}
-    )
-    fp8_scaling: str = field(
-        default="tensorwise",
-        metadata={"help": "a float8 scale for each matrix, or row", "choices": ["tensorwise", "rowwise"]},
-    )
-    workers: int | None = field(default=None, metadata={"help": "tokenising processes; by size if unset"})
-    cache_dir: str = field(default="output/cache", metadata={"help": "where token ids are kept"})
-    local_cache_dir: str | None = field(
-        default=None, metadata={"help": "local disk for copies of a cache_dir that is shared; none if unset"}
-    )
-    max_skipped_steps: int = field(
-        default=20,
-        metadata={"help": "stop after so many steps in a row whose loss or gradient is no number"},
-    )
-    spike_sigmas: float | None = field(
-        default=None,
-        metadata={"help": "skip steps so many standard deviations above the usual loss or gradient; 6, say"},
-    )
-    hang_timeout: float = field(
-        default=1800.0,
-        metadata={"help": "seconds without progress after which a run ends, with stacks; 0: never"},
-    )
-    local_cache_gb: float = field(
-        default=100.0,
-        metadata={"help": "GB (10^9 bytes) that local copies take at most on each machine"},
-    )
-
-    def __post_init__(self) -> None:
-        if (self.model_config is None) == (self.checkpoint is None):
-            raise UserError("set model_config (random weights) or checkpoint (its weights), one of the two.")
-        if self.tokenizer is None and self.checkpoint is None:
-            raise UserError("set tokenizer: the folder of the tokenizer.")
-        if self.tokens_per_device < self.max_length:
-            raise UserError(
-                f"tokens_per_device ({self.tokens_per_device}) must be at least max_length "
-                f"({self.max_length}): one document must fit one forward pass."
-            )
-        if self.validation_documents is not None and self.validation_documents < 1:
-            raise UserError(
-                f"validation_documents ({self.validation_documents}) must be at least 1; unset, all are used."
-            )
-        self._check_health()
-        if self.local_cache_gb <= 0:
-            raise UserError(f"local_cache_gb ({self.local_cache_gb}) must be above 0.")
-        if self.fp8 and not self.compile_layers:
-            raise UserError(
-                "fp8: true needs compile_layers: true; uncompiled, casts cost more than is saved."
-            )
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"dropout ({self.dropout}) must be at least 0 and below 1; 0.1 is usual.")
-        if self.z_loss < 0:
-            raise UserError(f"z_loss ({self.z_loss}) must be at least 0; 1e-4 is usual.")
-        self.token_weights()
-
-    def _check_health(self) -> None:
-        if self.max_skipped_steps < 1:
-            raise UserError(f"max_skipped_steps ({self.max_skipped_steps}) must be at least 1.")
-        if self.spike_sigmas is not None and self.spike_sigmas <= 0:
-            raise UserError(f"spike_sigmas ({self.spike_sigmas}) must be above 0; 6 is usual.")
-        if not 0 <= self.hang_timeout <= MOST_SECONDS:
-            raise UserError(
-                f"hang_timeout ({self.hang_timeout}) must be from 0 (no limit) to {MOST_SECONDS} seconds."
-            )
-
-    def check_beside(self, training: "TrainerSettings") -> None:
-        """UserError if TrainingArguments leave out what a setting here needs."""
-        if self.muon and (training.optim not in PLAIN_ADAMW or training.optim_args):
-            raise UserError(
-                f"muon: true works beside plain AdamW: leave optim ({training.optim.value}), optim_args out."
-            )
-
-    def training_settings(self) -> DataSettings:
-        """How the training tables are read, where that differs from validation."""
-        return replace(self.data_settings(), random_resolution=self.resolution == RANDOM)
-
-    @property
-    def plain_weights(self) -> LossWeights:
-        """What ``loss_weights`` changes."""
-        raise NotImplementedError
-
-    def token_weights(self) -> LossWeights:
-        """``loss_weights`` over the stage's own; UserError for what is no weight."""
-        return given_weights(self.loss_weights, self.plain_weights)
-
-    @property
-    def tokenizer_folder(self) -> Path:
-        """Where the tokenizer is."""
-        return Path(self.tokenizer or self.checkpoint)
+Run = TypeVar("Run", bound=RunSettings)
 
 
 @dataclass

@@ -13,8 +13,8 @@ from typing import TypeVar
 import torch
 import torch.distributed as dist
 
-from omnina.config import MOST_SECONDS
 from omnina.errors import UserError
+from omnina.run_settings import MOST_SECONDS
 
 Value = TypeVar("Value")
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 
-from omnina.config import RunSettings
+from omnina.run_settings import RunSettings
 from omnina.setting_keys import REFUSED
 
 WIDTH, INDENT = 110, 34  # columns

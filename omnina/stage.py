@@ -11,7 +11,6 @@ import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from omnina.checkpoints.contents import TOKENIZER_KEY, WRITES_KEY, checkpoint_tokenizer, weights_digest
-from omnina.config import RunSettings
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, questions_of
@@ -22,6 +21,7 @@ from omnina.model_config import read_model_config
 from omnina.packing import StepPlan, accumulation_steps
 from omnina.prompt import PromptEncoder
 from omnina.resolution import at_resolution
+from omnina.run_settings import RunSettings
 from omnina.shards.local_copies import LocalCopies
 from omnina.shards.token_shards import open_in_place
 from omnina.tables.rows import DataSettings

@@ -8,8 +8,8 @@ import torch
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.utils import is_torch_bf16_gpu_available
 
-from omnina.config import MOST_SECONDS
 from omnina.errors import UserError
+from omnina.run_settings import MOST_SECONDS
 
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # of x86 and Arm, by torch's names
 # What transformers calls activation_checkpointing: it had another name before 5.23.

@@ -5,8 +5,8 @@ from pathlib import Path
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from omnina.checkpoints.contents import check_checkpoint, checkpoint_config
-from omnina.config import RunSettings
 from omnina.model_config import read_architecture, read_model_config
+from omnina.run_settings import RunSettings
 from omnina.stage import check_length
 
 

@@ -26,7 +26,6 @@ from omnina.benchmarks.child import in_child
 from omnina.benchmarks.memory import peak_bytes, small_steps
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, Way
-from omnina.config import RunSettings
 from omnina.errors import UserError
 from omnina.fp8 import convert_layers
 from omnina.matrix_optimizer import matrix_optimizer
@@ -35,6 +34,7 @@ from omnina.packing import FixedShape, FlatCollator, StepPlan, StepSampler, accu
 from omnina.planning.architecture import architecture_of
 from omnina.planning.documents import length_of, load_documents, save_documents
 from omnina.planning.settings import planned_settings
+from omnina.run_settings import RunSettings
 from omnina.tokenizer import EOS_ID
 from omnina.trainer_settings import TrainerSettings
 

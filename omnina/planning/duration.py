@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from omnina.config import RunSettings
 from omnina.planning.speed import Speed
 from omnina.planning.steps import Steps, times
 from omnina.planning.tables import KnownTables
+from omnina.run_settings import RunSettings
 from omnina.trainer_settings import TrainerSettings
 
 FORWARD_SHARE = 1 / 3  # of a step's work: validation goes forward only

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transformers import LlamaConfig
 
-from omnina.config import RunSettings
+from omnina.run_settings import RunSettings
 from omnina.scaling import FLOAT32, parameter_count
 
 

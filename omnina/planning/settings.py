@@ -6,9 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omnina.config import FinetuneSettings, PretrainSettings, RunSettings, parse_run
+from omnina.config import FinetuneSettings, PretrainSettings, parse_run
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
+from omnina.run_settings import RunSettings
 
 if TYPE_CHECKING:
     from omnina.trainer_settings import TrainerSettings

@@ -5,12 +5,12 @@ from math import ceil, floor
 
 import numpy as np
 
-from omnina.config import RunSettings
 from omnina.errors import UserError
 from omnina.mixing import table_repeats
 from omnina.packing import StepPlan, accumulation_steps
 from omnina.planning.documents import length_of
 from omnina.planning.tables import KnownTables
+from omnina.run_settings import RunSettings
 from omnina.stage import step_plan
 from omnina.trainer_settings import TrainerSettings
 

@@ -8,7 +8,6 @@ import numpy as np
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from omnina.benchmarks.work import published_like_rows
-from omnina.config import RunSettings
 from omnina.errors import UserError
 from omnina.planning.architecture import architecture_of
 from omnina.planning.documents import length_of
@@ -19,6 +18,7 @@ from omnina.planning.settings import planned_settings, stage_of, wanted_bf16
 from omnina.planning.speed import Work
 from omnina.planning.steps import Steps, planned_steps
 from omnina.planning.tables import SHOWN, KnownTables, known_tables, missing_tables
+from omnina.run_settings import RunSettings
 from omnina.scaling import Engine
 from omnina.stage import tokenizer_of
 from omnina.tables.rows import DataSettings

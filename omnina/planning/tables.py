@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from omnina.config import RunSettings
 from omnina.dataset import TokenizedData, cached_data
 from omnina.planning.row_sample import sampled_tables
+from omnina.run_settings import RunSettings
 from omnina.shards.building import row_encoder
 from omnina.tables.rows import DataSettings
 from omnina.tables.table import expand_paths
