@@ -127,7 +127,7 @@ def shifted_windows(nucleotides: Nucleotides, rules: SequenceRules, cuts: int) -
     """Full windows of a long lone sequence in all cuts but the first, which is that of ``windows``.
 
     Each begins at a base drawn by the sequence and the number of the cut alone; what lies before it, and
-    too little for a window at the end, is in the first cut's windows.
+    too little for a window at the end, is in the first cut's windows. None comes up twice.
     """
     (label, bases), *others = nucleotides.parts
     room = len(bases) - rules.window
@@ -135,7 +135,9 @@ def shifted_windows(nucleotides: Nucleotides, rules: SequenceRules, cuts: int) -
         return []
     step = rules.window - rules.overlap
     firsts = [1 + zlib.crc32(bases.encode(), number) % min(step, room) for number in range(1, cuts)]
-    starts = [start for first in firsts for start in range(first, room + 1, step)]
+    drawn = [start for first in firsts for start in range(first, room + 1, step)]
+    known = {start for start, _ in window_spans(len(bases), rules.window, rules.overlap)}
+    starts = [start for start in dict.fromkeys(drawn) if start not in known]
     return [Nucleotides((("", bases[start : start + rules.window]),)) for start in starts]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from omnina.loss_weights import LossWeights
-from omnina.token_kinds import token_kinds
+from omnina.token_kinds import is_written, token_kinds
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,15 @@ class TokenWeights:
     question_margins: tuple[int, int] | None = None
 
     def of(self, row: Mapping) -> np.ndarray:
-        """(tokens,) float32 weight of each token; BOS, and an annotation before its sequence, are wording."""
+        """(tokens,) float32 weight of each token; BOS, and an annotation before its sequence, are wording.
+
+        EOS belongs to what it ends.
+        """
         of = self.parts
         of_kinds = [of.instruction, of.sequence, of.answer, of.sequence]  # in the order of KINDS
         weights = np.array(of_kinds, dtype=np.float32)[token_kinds(row)]
+        if is_written(row):
+            weights[int(np.max(row["sequence_spans"])) :] = of.sequence  # EOS: where the sequence ends
         if self.question_margins:
             before, behind = self.question_margins
             first = int(np.max(row["sequence_spans"])) + before

@@ -101,6 +101,11 @@ class Document:
     bases: int
     trimmed_bases: int
 
+    @property
+    def is_written(self) -> bool:
+        """Whether it goes from the annotation to the sequence (``writing.py``)."""
+        return self.sequence_spans[0][0] >= self.answer_start
+
 
 class PromptEncoder:
     """Turns rows into documents of at most ``max_length`` tokens.

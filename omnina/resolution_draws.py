@@ -25,7 +25,8 @@ class ResolutionDraws:
     Args:
         tokenizer: whose tokens they are.
         max_length: of a document, in tokens. Where its sequence has become too long, a window of it at a
-            random place stays, and what was cut off is counted in ``trimmed_bases``.
+            random place stays, and what was cut off is counted in ``trimmed_bases``. A sequence that is
+            written (``writing.py``) loses its end, and with it EOS.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
@@ -50,6 +51,8 @@ class ResolutionDraws:
             self._finer(document.input_ids[slice(*span)], share, generator)
             for span in document.sequence_spans
         ]
+        if document.is_written:
+            return self._ending_early(self._assembled(document, parts))
         return self._assembled(document, self._fitting(document, parts, generator))
 
     def _finer(self, ids: list[int], share: float, generator: random.Random) -> list[int]:
@@ -71,10 +74,27 @@ class ResolutionDraws:
             parts[longest] = parts[longest][start : start + kept]
         return parts
 
+    def _ending_early(self, document: Document) -> Document:
+        """A written sequence cut to what ``encode_writing`` leaves of one that is too long."""
+        if len(document.input_ids) <= self.max_length:
+            return document
+        room = self.max_length - 1  # EOS's, which training never sees there
+        spans = [(start, min(stop, room)) for start, stop in document.sequence_spans if start < room]
+        bases = self._bases(document.input_ids, spans)
+        return replace(
+            document,
+            input_ids=document.input_ids[:room],
+            sequence_spans=spans,
+            bases=bases,
+            trimmed_bases=document.trimmed_bases + document.bases - bases,
+        )
+
+    def _bases(self, ids: list[int], spans: list[tuple[int, int]]) -> int:
+        return sum(len(self.bases.get(token, (token,))) for start, stop in spans for token in ids[start:stop])
+
     def _assembled(self, document: Document, parts: list[list[int]]) -> Document:
         ids: list[int] = []
         spans, done = [], 0
-        is_written = document.answer_start <= document.sequence_spans[0][0]
         for (start, stop), part in zip(document.sequence_spans, parts, strict=True):
             ids += document.input_ids[done:start]
             if ids[-1] == self.space and part[0] in self.after_space:
@@ -84,13 +104,12 @@ class ResolutionDraws:
             ids += part
             done = stop
         ids += document.input_ids[done:]
-        bases = sum(
-            len(self.bases.get(token, (token,))) for start, stop in spans for token in ids[start:stop]
-        )
+        bases = self._bases(ids, spans)
+        grown = 0 if document.is_written else len(ids) - len(document.input_ids)
         return replace(
             document,
             input_ids=ids,
-            answer_start=document.answer_start + (0 if is_written else len(ids) - len(document.input_ids)),
+            answer_start=document.answer_start + grown,
             sequence_spans=spans,
             bases=bases,
             trimmed_bases=document.trimmed_bases + document.bases - bases,

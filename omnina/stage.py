@@ -126,6 +126,7 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
 def _state_training(config: LlamaConfig, stage: Stage) -> None:
     """What the checkpoint says of its training in ``config.json``."""
     setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
+    vars(config).pop(WRITES_KEY, None)  # of the checkpoint it started from
     if getattr(stage.run, "write_sequences", False):  # pretraining's
         setattr(config, WRITES_KEY, True)
 

@@ -64,7 +64,7 @@ class Validation:
     def sums(
         self, model: torch.nn.Module, batches: Iterable[np.ndarray], device: torch.device
     ) -> torch.Tensor:
-        """(sources, 3 kinds) float64: nats by kind, tokens by kind, bases by kind."""
+        """(sources, 3 x kinds) float64: nats by kind, tokens by kind, bases by kind."""
         shape = (len(self.data.sources), len(KINDS))
         nats, tokens, bases = (np.zeros(shape) for _ in range(3))
         for row_ids in batches:

@@ -30,8 +30,8 @@ def _document(
     spans, bases = _kept(row, sequence, room)
     if not bases:
         return ValueError(
-            f"the annotation leaves no room for a sequence in max_length = {encoder.max_length} tokens "
-            f"(with what is around it, it takes {len(prompt)})"
+            f"the annotation leaves no room to write a sequence in max_length = {encoder.max_length} "
+            f"tokens: the prompt takes {len(prompt)} (write_sequences)"
         )
     whole = len(sequence.ids) <= room
     ids = [*prompt, *sequence.ids[:room], *([encoder.eos_id] if whole else [])]

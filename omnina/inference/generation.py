@@ -101,7 +101,7 @@ class Generator:
         model: of the checkpoint.
         pad_id, eos_id: tokens that fill up a prompt, and end an answer.
         decoding: how answers are written.
-        allowed: tokens that an answer may hold; all if not given.
+        allowed: tokens that an answer may hold, at least one besides EOS; all, and EOS alone, if not given.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class Generator:
     ) -> None:
         self.model, self.pad_id, self.eos_id, self.decoding = model.eval(), pad_id, eos_id, decoding
         self.allowed = LogitsProcessorList([] if allowed is None else [Only(allowed)])
+        self.fewest = None if allowed is None else 1  # before EOS
 
     @classmethod
     def load(
@@ -166,6 +167,7 @@ class Generator:
             max_new_tokens=self.decoding.max_new_tokens,
             num_beams=self.decoding.beams,
             do_sample=False,
+            min_new_tokens=self.fewest,
             use_cache=True,  # whatever the checkpoint's configuration says
             logits_processor=LogitsProcessorList([*self.allowed, *self.decoding.processors(draws)]),
         )

@@ -14,6 +14,7 @@ from omnina.inference.packed import PackedReader
 from omnina.prompt import Document, writing_prompt
 from omnina.tokenizer import BOS_ID, EOS_ID
 
+WRITTEN = set(IUPAC) - {"U"}  # which is read as T
 MOST_SEQUENCES = 1 << 20  # of an annotation: keeps the random numbers of different annotations apart
 
 
@@ -82,7 +83,7 @@ class SequenceWriter:
 
     def _nucleotides(self) -> list[int]:
         """Tokens of which training sequences are made: at single bases no piece is."""
-        pieces = [piece for piece in self.reader.tokenizer.get_vocab() if not set(piece) - set(IUPAC)]
+        pieces = [piece for piece in self.reader.tokenizer.get_vocab() if not set(piece) - WRITTEN]
         _, texts = self.reader.annotating.texts([], pieces)
         return [text.ids[0] for text in texts if len(text.ids) == 1]
 

@@ -14,7 +14,7 @@ def add_suite_options(parser: argparse.ArgumentParser, output: str, seeds: Seque
     """The suite, ``--tasks``, ``--seeds``, ``--notes``, ``--train_rows``, ``--genome`` and ``--output``."""
     parser.add_argument("suite", help="planted, promoters, or a folder of tasks")
     parser.add_argument("--tasks", nargs="+", help="names of tasks; all")
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(seeds))
+    parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=list(seeds))
     parser.add_argument("--notes", type=Path, help="YAML with questions, labels, published scores")
     parser.add_argument("--train_rows", type=whole_number(1), help="of each task at most; all")
     parser.add_argument("--genome", type=Path, default=GENOME, help="GenBank record for promoters")

@@ -65,10 +65,16 @@ class Task:
         return stream.getvalue()
 
     def capped(self, rows: int | None) -> "Task":
-        """With at most so many training rows, the same ones every time; all if None."""
+        """With at most so many training rows, the same ones every time; all if None.
+
+        Raises UserError if they have one label only.
+        """
         if rows is None or len(self.train) <= rows:
             return self
-        return replace(self, train=sorted(self.train, key=lambda row: draw(row, "train"))[:rows])
+        train = sorted(self.train, key=lambda row: draw(row, "train"))[:rows]
+        if len({row.label for row in train}) < 2:
+            raise UserError(f"{self.name}: {rows} training rows have one label only; use more of them.")
+        return replace(self, train=train)
 
 
 def with_validation(

@@ -17,6 +17,8 @@ from omnina.errors import UserError
 from omnina.inference.generation import Decoding
 from omnina.inference.packed import PackedReader
 from omnina.inference.sequence_writing import SequenceWriter
+from omnina.loss_weights import LossWeights
+from omnina.objective import TokenWeights
 from omnina.prompt import PRETRAIN_PROMPT, PromptEncoder, Row, writing_prompt
 from omnina.resolution_draws import ResolutionDraws
 from omnina.token_kinds import ANNOTATION, PROMPT, WRITTEN, is_written, token_kinds
@@ -66,7 +68,7 @@ def test_a_sequence_that_does_not_fit_has_no_end(tokenizer):
     assert tokenizer.decode(document.input_ids[document.answer_start :]) == bases[: document.bases]
     assert document.bases + document.trimmed_bases == 900
     [refused] = encode_writing(encoder(tokenizer, 100), [Row(parse_cell(bases), "a long name " * 40)])
-    assert "leaves no room for a sequence in max_length = 100" in str(refused)
+    assert "leaves no room to write a sequence in max_length = 100" in str(refused)
 
 
 def test_its_resolution_is_drawn_behind_the_annotation(tokenizer):
@@ -75,6 +77,29 @@ def test_its_resolution_is_drawn_behind_the_annotation(tokenizer):
         drawn = ResolutionDraws(tokenizer.backend_tokenizer, 200).draw(document, number)
         assert drawn.answer_start == document.answer_start
         assert tokenizer.decode(drawn.input_ids) == tokenizer.decode(document.input_ids)
+
+
+def test_a_sequence_too_long_at_its_resolution_loses_its_end_and_eos(tokenizer):
+    bases = random_dna(150, 5)
+    [document] = encode_writing(encoder(tokenizer, 150), [Row(parse_cell(bases), "a gene")])
+    assert document.trimmed_bases == 0
+    ends = set()
+    for number in range(40):
+        drawn = ResolutionDraws(tokenizer.backend_tokenizer, 150).draw(document, number)
+        assert len(drawn.input_ids) <= 150
+        assert (drawn.input_ids[-1] == EOS_ID) == (drawn.trimmed_bases == 0)
+        ids = [token for token in drawn.input_ids[drawn.answer_start :] if token != EOS_ID]
+        assert tokenizer.decode(ids) == bases[: drawn.bases]
+        assert drawn.bases + drawn.trimmed_bases == 150
+        ends.add(drawn.trimmed_bases == 0)
+    assert ends == {True, False}
+
+
+def test_the_end_of_a_written_sequence_weighs_as_the_sequence(tokenizer):
+    [document] = encode_writing(encoder(tokenizer), [Row(parse_cell("ACGTTGCAAC"), "a gene")])
+    weights = TokenWeights(LossWeights(0.0, 0.5, None, 1.0)).of(as_row(document))
+    assert set(weights[: document.answer_start]) == {0.0}
+    assert set(weights[document.answer_start :]) == {0.5}
 
 
 def made_rows(count: int, seed: int) -> list[dict[str, str]]:
@@ -118,6 +143,7 @@ def test_the_annotation_tells_which_sequence_is_written(written):
     rich, poor = SequenceWriter(reader, decoding, 8).write([RICH, POOR])
     shares = []
     for found in (rich, poor):
+        assert all(one.bases for one in found)
         text = "".join(one.bases for one in found)
         assert not set(text) - set("ACGTRYSWKMBDHVN")
         shares.append(sum(text.count(base) for base in "GC") / len(text))
@@ -152,6 +178,17 @@ def test_what_cannot_be_written(written, annotation, decoding, each, message):
 def test_a_checkpoint_that_never_wrote_is_refused(reader):
     with pytest.raises(UserError, match="was not trained to write sequences; pretrain with write_sequences"):
         SequenceWriter(reader, Decoding())
+
+
+def test_a_run_that_goes_on_without_writing_says_so(written, tmp_path):
+    values = yaml.safe_load((written.parent / "run.yaml").read_text())
+    values |= {"checkpoint": str(written), "write_sequences": False, "max_steps": 1}
+    values |= {"output_dir": str(tmp_path / "on"), "eval_on_start": False, "resolution": "pieces"}
+    del values["model_config"]
+    (tmp_path / "on.yaml").write_text(yaml.safe_dump(values))
+    pretrain.main([str(tmp_path / "on.yaml")])
+    with pytest.raises(UserError, match="was not trained to write"):
+        SequenceWriter(PackedReader(tmp_path / "on"), Decoding())
 
 
 def test_the_command_writes_a_fasta(written, tmp_path):

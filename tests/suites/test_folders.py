@@ -183,6 +183,8 @@ def test_a_cap_keeps_the_same_rows_every_time():
     task = with_validation("mine", "?", rows, rows[:5])
     assert len(task.capped(30).train) == 30 and task.capped(30) == task.capped(30)
     assert set(task.capped(20).train) < set(task.capped(30).train)
+    with pytest.raises(UserError, match="1 training rows have one label only"):
+        task.capped(1)
     assert task.capped(None) is task and task.capped(1000) is task
 
 
