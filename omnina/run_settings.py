@@ -30,6 +30,10 @@ class RunSettings:
     tokenizer: str | None = field(default=None, metadata={"help": "its folder; the checkpoint's if unset"})
     checkpoint: str | None = field(default=None, metadata={"help": "folder whose weights to start from"})
     model_config: str | None = field(default=None, metadata={"help": "YAML with the architecture"})
+    local_heads: bool = field(
+        default=False,
+        metadata={"help": "heads of the first two layers begin by looking a few tokens back"},
+    )
     max_length: int = field(default=2048, metadata={"help": "longest document, in tokens"})
     bad_rows: str = field(
         default="stop", metadata={"help": "stop at a bad row, or skip", "choices": ["stop", "skip"]}
@@ -105,6 +109,8 @@ class RunSettings:
             raise UserError("set model_config (random weights) or checkpoint (its weights), one of the two.")
         if self.tokenizer is None and self.checkpoint is None:
             raise UserError("set tokenizer: the folder of the tokenizer.")
+        if self.local_heads and self.checkpoint is not None:
+            raise UserError("local_heads is a start from random weights; leave it or checkpoint out.")
         if self.tokens_per_device < self.max_length:
             raise UserError(
                 f"tokens_per_device ({self.tokens_per_device}) must be at least max_length "

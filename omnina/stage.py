@@ -15,6 +15,7 @@ from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, questions_of
 from omnina.label_coverage import check_untallied_answers
+from omnina.local_heads import start_local_heads
 from omnina.mixing import check_mixing, row_copies
 from omnina.model import OmniNAForCausalLM
 from omnina.model_config import read_model_config
@@ -37,7 +38,7 @@ DECISIVE = [
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
     *("dropout", "loss_weights", "label_smoothing", "z_loss", "layer_decay", "ema_decay"),
-    *("fp8", "fp8_scaling", "spike_sigmas", "muon"),
+    *("fp8", "fp8_scaling", "spike_sigmas", "muon", "local_heads"),
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.
@@ -120,7 +121,10 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     config.bos_token_id, config.eos_token_id = BOS_ID, EOS_ID
     config.pad_token_id = stage.tokenizer.pad_token_id
     _state_training(config, stage)
-    return OmniNAForCausalLM(config, attention, run.dropout, run.z_loss)
+    model = OmniNAForCausalLM(config, attention, run.dropout, run.z_loss)
+    if run.local_heads:
+        start_local_heads(model, stage.args.seed)
+    return model
 
 
 def _state_training(config: LlamaConfig, stage: Stage) -> None:

@@ -1,0 +1,90 @@
+"""Attention heads that begin by looking a fixed number of tokens back, as a convolution does.
+
+From random weights a head looks at all tokens before it alike, and a decoder must find out by chance that
+neighbours belong together. Where tokens are single bases that costs more rows than a short task has. The idea
+of a convolution's start is d'Ascoli et al.'s (2021, arXiv:2103.10697); here rotary positions carry it, so
+nothing but the first weights differs from any other Llama.
+
+Let a query q and a key k be the same for all tokens. The score of a token d back is then the sum over a
+head's D/2 frequencies f of |q_f| |k_f| cos(f d - the angle between q_f and k_f) / sqrt(D); with q turned back
+by c positions all cosines are 1 at d = c, and nowhere else. Such a query and key need something that all
+tokens have in common: a vector that is added to every embedding.
+
+    first layer     head n of N (from 0) looks n + 1 tokens back: with the token itself a window of N + 1
+    second layer    head n of the first half looks (n + 1)(N + 1) tokens back: windows side by side
+    others          as they were
+"""
+
+from math import ceil
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import LlamaConfig
+
+from omnina.attention import Documents, Grid, attend_per_document
+from omnina.model import DocumentAttention, OmniNAForCausalLM
+from omnina.rotary import rotary_tables, rotate
+
+COMMON_SHARE = 2.0  # of the common vector: times what an embedding has of its own
+LEAD = 3.0  # logits by which the token looked at leads its neighbours: it has nine tenths of the attention
+SLOWEST = 0.1  # radians a token; slower frequencies, which tell neighbours apart badly, stay free
+SAMPLE = 512  # random tokens that show what a layer's inputs have in common
+
+
+def head_distances(config: LlamaConfig) -> list[list[int]]:
+    """How many tokens back the first heads of the first layers look; a list for each such layer."""
+    heads = config.num_attention_heads
+    near = [head + 1 for head in range(heads)]
+    far = [(head + 1) * (heads + 1) for head in range(heads // 2)]
+    return [near, far][: config.num_hidden_layers]
+
+
+@torch.no_grad()
+def start_local_heads(model: OmniNAForCausalLM, seed: int) -> None:
+    """Point the heads of a model of random weights, in place; on the CPU, where it was made."""
+    config, generator = model.config, torch.Generator().manual_seed(seed)
+    model.eval()  # no dropout in what the layers' inputs have in common
+    signs = torch.randint(0, 2, (config.hidden_size,), generator=generator) * 2 - 1  # (H,)
+    model.model.embed_tokens.weight += COMMON_SHARE * config.initializer_range * signs
+    tokens = torch.randint(config.vocab_size, (SAMPLE,), generator=generator)
+    x, documents = model.model.embed_tokens(tokens), _one_document(config)  # (SAMPLE, H)
+    for layer, distances in zip(model.model.layers, head_distances(config), strict=False):
+        common = layer.input_layernorm(x).mean(dim=0)  # (H,)
+        _point_heads(layer.self_attn, config, distances, common / common.dot(common))
+        x = layer(x, documents)
+    model.train()
+
+
+def _one_document(config: LlamaConfig) -> Documents:
+    """The sample's layout."""
+    bounds = torch.tensor([0, SAMPLE], dtype=torch.int32)
+    grid = Grid.of_documents(np.array([SAMPLE]), bounds.device)
+    return Documents(bounds, SAMPLE, *rotary_tables(torch.arange(SAMPLE), config), attend_per_document, grid)
+
+
+def _point_heads(
+    attention: DocumentAttention, config: LlamaConfig, distances: list[int], reads_common: Tensor
+) -> None:
+    """Point the first heads to these distances.
+
+    Args:
+        reads_common: (H,), whose product with the layer's input is 1 for all tokens, give or take.
+    """
+    size, sharing = config.head_dim, config.num_attention_heads // config.num_key_value_heads
+    key = _key(config)  # (D,)
+    back = rotary_tables(-torch.tensor(distances), config)
+    queries = rotate(key.expand(len(distances), 1, size), *back)  # (heads, 1, D)
+    attention.q_proj.weight[: len(distances) * size] += torch.outer(queries.flatten(), reads_common)
+    keys = ceil(len(distances) / sharing)  # each serves as many heads as share it
+    attention.k_proj.weight[: keys * size] += torch.outer(key.repeat(keys), reads_common)
+
+
+def _key(config: LlamaConfig) -> Tensor:
+    """(D,) of equal strength in the fast frequencies; its score with itself falls by LEAD one token off."""
+    exponents = torch.arange(0, config.head_dim, 2).float() / config.head_dim
+    frequencies = config.rope_parameters["rope_theta"] ** -exponents  # (D/2,)
+    fast = (frequencies >= SLOWEST).float()
+    falls = ((1 - frequencies.cos()) * fast).sum() / config.head_dim**0.5
+    strength = (LEAD / falls).sqrt()
+    return torch.cat((fast * strength, torch.zeros_like(fast)))

@@ -1,0 +1,74 @@
+"""Heads that begin by looking a fixed number of tokens back."""
+
+import pytest
+import torch
+from answering import settings
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from omnina import finetune
+from omnina.errors import UserError
+from omnina.local_heads import head_distances, start_local_heads
+from omnina.model import OmniNAForCausalLM
+
+LENGTH = 80
+
+
+def started(**sizes) -> OmniNAForCausalLM:
+    """A model of four heads, bases of rotation as usual, with its heads pointed."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=641,
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        **sizes,
+    )
+    model = OmniNAForCausalLM(config, dropout=0.1)
+    start_local_heads(model, seed=1)
+    return model
+
+
+def looks(model: OmniNAForCausalLM, tokens: torch.Tensor) -> list[torch.Tensor]:
+    """Attention of the last token in each layer, by distance: (heads, LENGTH) each."""
+    llama = LlamaForCausalLM(model.config).eval()
+    llama.load_state_dict(model.state_dict())
+    llama.set_attn_implementation("eager")
+    with torch.no_grad():
+        seen = llama(tokens[None], output_attentions=True).attentions  # (1, heads, LENGTH, LENGTH) each
+    return [layer[0, :, -1].flip(-1) for layer in seen]
+
+
+@pytest.mark.parametrize("sizes", [{}, {"num_key_value_heads": 2}, {"tie_word_embeddings": True}])
+@pytest.mark.parametrize("tokens", ["any", "bases"])
+def test_each_head_looks_where_it_should_whatever_the_tokens(sizes, tokens):
+    model = started(**sizes)
+    drawn = torch.randint(
+        3, 641 if tokens == "any" else 7, (LENGTH,), generator=torch.Generator().manual_seed(2)
+    )
+    first, second, last = looks(model, drawn)
+    for layer, distances in zip((first, second), head_distances(model.config), strict=True):
+        for head, distance in enumerate(distances):
+            assert layer[head].argmax() == distance and layer[head, distance] > 0.7
+    assert head_distances(model.config) == [[1, 2, 3, 4], [5, 10]]
+    assert second[2:].max() < 0.1 and last.max() < 0.1  # free to find what they like
+
+
+def test_one_layer_has_near_heads_alone():
+    assert head_distances(LlamaConfig(num_hidden_layers=1, num_attention_heads=2)) == [[1, 2]]
+
+
+def test_a_start_is_that_of_its_seed():
+    config = LlamaConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+    models = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(0)
+        models.append(OmniNAForCausalLM(config))
+        start_local_heads(models[-1], seed)
+    same, again, other = (model.model.embed_tokens.weight for model in models)
+    assert torch.equal(same, again) and not torch.equal(same, other)
+
+
+def test_weights_of_a_checkpoint_are_refused(world, tmp_path):
+    with pytest.raises(UserError, match="leave it or checkpoint out"):
+        finetune.main(settings(world, tmp_path / "run", local_heads=True))
