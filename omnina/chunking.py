@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 PIECES, BASES, RANDOM = RESOLUTIONS = ("pieces", "bases", "random")  # how finely tokens cut DNA
 IUPAC = "ACGTURYSWKMBDHVN"
-_COMPLEMENT = str.maketrans("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
+_PAIRED = ("ACGTRYSWKMBDHVN", "TGCAYRSWMKVHDBN")
+_COMPLEMENT = str.maketrans(*(letters + letters.lower() for letters in _PAIRED))
 _IUPAC_BYTES = IUPAC.encode()
 _NOT_IUPAC = re.compile(f"[^{IUPAC}]")
 _LABELLED = re.compile(r"[^\W\d]\w*:\S*(?:\s+[^\W\d]\w*:\S*)*")
@@ -20,7 +21,8 @@ _LINE_BREAKS = re.compile(r"\s*[\r\n]\s*")
 class Nucleotides:
     """A cell's sequences: one without label, or several ``label:bases`` as in paired guides and targets.
 
-    ``parts`` holds (label, bases); a lone sequence has the label ``""``.
+    ``parts`` holds (label, bases); a lone sequence has the label ``""``. Bases are upper case, but where
+    ``parse_cell`` was asked to keep theirs.
     """
 
     parts: tuple[tuple[str, str], ...]
@@ -33,8 +35,9 @@ class Nucleotides:
 
     @property
     def text(self) -> str:
-        """The cell as the prompt shows it."""
-        return " ".join(f"{label}:{bases}" if label else bases for label, bases in self.parts)
+        """The cell as the prompt shows it, bases in upper case."""
+        parts = ((label, bases.upper()) for label, bases in self.parts)
+        return " ".join(f"{label}:{bases}" if label else bases for label, bases in parts)
 
     @property
     def base_spans(self) -> list[tuple[int, int]]:
@@ -77,8 +80,10 @@ class SequenceRules:
             )
 
 
-def parse_cell(cell: str) -> Nucleotides:
+def parse_cell(cell: str, keep_case: bool = False) -> Nucleotides:
     """Read a ``sequence`` cell: IUPAC letters in any case, U read as T; one sequence or labelled ones.
+
+    ``keep_case`` leaves lower case, with which genomes mark repeats, as it is; otherwise all is upper case.
 
     Raises ValueError with the reason if it is empty or holds anything that is not a nucleotide code.
     """
@@ -87,19 +92,19 @@ def parse_cell(cell: str) -> Nucleotides:
         raise ValueError("the sequence is empty")
     if ":" not in cell or not _LABELLED.fullmatch(cell):
         whole = _LINE_BREAKS.sub("", cell) if "\n" in cell or "\r" in cell else cell
-        bases, uracils = _checked_bases(whole, "")
+        bases, uracils = _checked_bases(whole, "", keep_case)
         return Nucleotides((("", bases),), uracils)
     parts, converted = [], 0
     for labelled in cell.split():
         label, _, letters = labelled.partition(":")
-        bases, uracils = _checked_bases(letters, label)
+        bases, uracils = _checked_bases(letters, label, keep_case)
         parts.append((label, bases))
         converted += uracils
     return Nucleotides(tuple(parts), converted)
 
 
 def reverse_complement(bases: str) -> str:
-    """Upper-case IUPAC bases, without U, as read from the other strand."""
+    """IUPAC bases, without U, as read from the other strand; each keeps its case."""
     return bases.translate(_COMPLEMENT)[::-1]
 
 
@@ -109,7 +114,8 @@ def filter_reason(nucleotides: Nucleotides, rules: SequenceRules) -> str | None:
         return f"shorter than {rules.min_bases} bases"
     too_long = "N" * (rules.max_n_run + 1)
     # One letter is found much faster than two, and most sequences have none.
-    if any("N" in bases and too_long in bases for _, bases in nucleotides.parts):
+    uppers = (bases.upper() for _, bases in nucleotides.parts)
+    if any("N" in bases and too_long in bases for bases in uppers):
         return f"run of {len(too_long)} or more N"
     return None
 
@@ -134,7 +140,8 @@ def shifted_windows(nucleotides: Nucleotides, rules: SequenceRules, cuts: int) -
     if label or others or room < 1:
         return []
     step = rules.window - rules.overlap
-    firsts = [1 + zlib.crc32(bases.encode(), number) % min(step, room) for number in range(1, cuts)]
+    content = bases.upper().encode()
+    firsts = [1 + zlib.crc32(content, number) % min(step, room) for number in range(1, cuts)]
     drawn = [start for first in firsts for start in range(first, room + 1, step)]
     known = {start for start, _ in window_spans(len(bases), rules.window, rules.overlap)}
     starts = [start for start in dict.fromkeys(drawn) if start not in known]
@@ -152,8 +159,8 @@ def window_spans(length: int, window: int, overlap: int) -> list[tuple[int, int]
     return [(start, start + window) for start in starts] + [(length - window, length)]
 
 
-def _checked_bases(letters: str, label: str) -> tuple[str, int]:
-    """Upper case with T for U, and how many U there were."""
+def _checked_bases(letters: str, label: str, keep_case: bool) -> tuple[str, int]:
+    """Upper case, or the case they have, with T for U, and how many U there were."""
     name = f"the sequence labelled '{label}'" if label else "the sequence"
     if not letters:
         raise ValueError(f"{name} is empty")
@@ -165,4 +172,5 @@ def _checked_bases(letters: str, label: str) -> tuple[str, int]:
         raise ValueError(
             f"{name} has {found!r} at base {wrong.start() + 1}, which is not a nucleotide code ({IUPAC})"
         )
-    return bases.replace("U", "T"), bases.count("U")
+    kept = letters.replace("u", "t") if keep_case else bases
+    return kept.replace("U", "T"), bases.count("U")

@@ -69,8 +69,13 @@ class PretrainSettings(RunSettings):
         )
 
     def training_settings(self) -> DataSettings:
-        """Windows in several cuts, sequences from both strands."""
-        return replace(super().training_settings(), cuts=self.window_cuts, all_strands=self.both_strands)
+        """Windows in several cuts, sequences from both strands, their case where it has a weight."""
+        return replace(
+            super().training_settings(),
+            cuts=self.window_cuts,
+            all_strands=self.both_strands,
+            soft_masked=self.token_weights().soft_masked is not None,
+        )
 
 
 @dataclass

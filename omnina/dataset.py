@@ -185,7 +185,10 @@ def _folder_name(tables: list[Table], encoder: tuple) -> str:
 def _decisive(encoder: tuple) -> list:
     """JSON values of all that decides the ids beside the tables."""
     tokenizer_json, bos_id, eos_id, settings = encoder
-    ids = [content_digest(tokenizer_json), bos_id, eos_id, asdict(settings), asdict(settings.prompt)]
+    values = asdict(settings)
+    if not settings.soft_masked:
+        del values["soft_masked"]  # caches older than this setting keep their names
+    ids = [content_digest(tokenizer_json), bos_id, eos_id, values, asdict(settings.prompt)]
     return [FORMAT_VERSION, *ids]
 
 

@@ -9,26 +9,36 @@ from omnina.errors import UserError
 
 @dataclass(frozen=True)
 class LossWeights:
-    """A weight for each part; ``question`` is None where none is asked."""
+    """A weight for each part.
+
+    ``question`` is None where none is asked; ``soft_masked``, of bases in lower case, where case is not read.
+    """
 
     instruction: float
     sequence: float
     question: float | None
     answer: float
+    soft_masked: float | None = None
 
     @property
     def answers_only(self) -> bool:
         """Whether nothing before the answer is trained."""
-        return not any((self.instruction, self.sequence, self.question))
+        return not any((self.instruction, self.sequence, self.soft_masked, self.question))
 
 
 def given_weights(text: str | None, plain: LossWeights) -> LossWeights:
-    """The plain weights with those of a JSON mapping in their place; UserError where they are no weights."""
+    """The plain weights with those of a JSON mapping in their place; UserError where they are no weights.
+
+    Only pretraining, which asks no question, has one for ``soft_masked``.
+    """
     if text is None:
         return plain
     known = {name for name, weight in asdict(plain).items() if weight is not None}
+    known |= {"soft_masked"} if plain.question is None else set()
     given = _mapping(text)
     for name, weight in given.items():
+        if name == "soft_masked" and name not in known:
+            raise UserError("loss_weights: soft_masked is pretraining's alone; leave it out of fine-tuning.")
         if name not in known:
             raise UserError(f"loss_weights: there is no '{name}' here; there are {', '.join(sorted(known))}.")
         if not _is_weight(weight):

@@ -24,13 +24,16 @@ class TokenWeights:
     def of(self, row: Mapping) -> np.ndarray:
         """(tokens,) float32 weight of each token; BOS, and an annotation before its sequence, are wording.
 
-        EOS belongs to what it ends.
+        EOS belongs to what it ends. Rows have ``soft_masked`` spans where those tokens weigh otherwise.
         """
         of = self.parts
         of_kinds = [of.instruction, of.sequence, of.answer, of.sequence]  # in the order of KINDS
         weights = np.array(of_kinds, dtype=np.float32)[token_kinds(row)]
         if is_written(row):
             weights[int(np.max(row["sequence_spans"])) :] = of.sequence  # EOS: where the sequence ends
+        if of.soft_masked is not None:
+            for start, end in np.asarray(row["soft_masked"]).reshape(-1, 2):
+                weights[start:end] = of.soft_masked
         if self.question_margins:
             before, behind = self.question_margins
             first = int(np.max(row["sequence_spans"])) + before

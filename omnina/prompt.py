@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from omnina.chunking import Nucleotides
+from omnina.soft_masking import TokenBases, token_bases
 from omnina.text_encoding import EncodedText, LibraryEncoder, TextEncoder
 
 
@@ -92,7 +93,8 @@ class Document:
     """A row as token ids.
 
     ``sequence_spans`` are the (start, end) token positions that hold bases; ``bases`` is how many are in
-    them, ``trimmed_bases`` how many were cut off so that the row fits.
+    them, ``trimmed_bases`` how many were cut off so that the row fits. ``token_bases`` are the bases of each
+    token of each span, in the case of the table; empty where all are upper case.
     """
 
     input_ids: list[int]
@@ -100,6 +102,7 @@ class Document:
     sequence_spans: list[tuple[int, int]]
     bases: int
     trimmed_bases: int
+    token_bases: TokenBases = ()
 
     @property
     def is_written(self) -> bool:
@@ -201,7 +204,7 @@ class PromptEncoder:
         row = Row(nucleotides, "", question)
         [encoded] = self._prompts.encode([self._render(row)])
         return [
-            [max(encoded.start(token) - start, 0) for token in range(*encoded.span(start, end))]
+            [max(place - start, 0) for place in encoded.starts(*encoded.span(start, end))]
             for start, end in self._character_spans(nucleotides)
         ]
 
@@ -246,6 +249,7 @@ class PromptEncoder:
             sequence_spans=[(first + 1, stop + 1) for first, stop in spans],  # after BOS
             bases=nucleotides.bases,
             trimmed_bases=trimmed,
+            token_bases=token_bases(nucleotides, encoded, len(self.prompt.before_sequence)),
         )
 
     def _character_spans(self, nucleotides: Nucleotides) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from omnina.chunking import IUPAC
 from omnina.prompt import Document
+from omnina.soft_masking import TokenBases, within
 
 SPACE = "\u2581"  # SentencePiece's
 THIRD = 1 / 3
@@ -47,13 +48,15 @@ class ResolutionDraws:
         content = np.array(document.input_ids, dtype=np.int64).tobytes()
         generator = random.Random(zlib.crc32(content, number))
         share = _share(generator)
-        parts = [
-            self._finer(document.input_ids[slice(*span)], share, generator)
-            for span in document.sequence_spans
-        ]
+        plain = [document.input_ids[slice(*span)] for span in document.sequence_spans]
+        parts = [self._finer(ids, share, generator) for ids in plain]
+        cased = [_finer_bases(*each) for each in zip(document.token_bases, plain, parts, strict=False)]
         if document.is_written:
-            return self._ending_early(self._assembled(document, parts))
-        return self._assembled(document, self._fitting(document, parts, generator))
+            return self._ending_early(self._assembled(document, parts, tuple(cased)))
+        kept = self._fitting(document, list(map(len, parts)), generator)
+        cased = [bases[window] for bases, window in zip(cased, kept, strict=False)]
+        parts = [part[window] for part, window in zip(parts, kept, strict=True)]
+        return self._assembled(document, parts, tuple(cased))
 
     def _finer(self, ids: list[int], share: float, generator: random.Random) -> list[int]:
         finer: list[int] = []
@@ -62,17 +65,16 @@ class ResolutionDraws:
             finer += self.bases[token] if split else [token]
         return finer
 
-    def _fitting(
-        self, document: Document, parts: list[list[int]], generator: random.Random
-    ) -> list[list[int]]:
-        """The longest part cut to a window, if all are too long together."""
+    def _fitting(self, document: Document, sizes: list[int], generator: random.Random) -> list[slice]:
+        """What stays of parts of so many tokens: of the longest a window, if all are too long together."""
         others = len(document.input_ids) - sum(stop - start for start, stop in document.sequence_spans)
-        while (excess := others + sum(map(len, parts)) - self.max_length) > 0:
-            longest = max(range(len(parts)), key=lambda place: len(parts[place]))
-            kept = max(len(parts[longest]) - excess, 1)
-            start = generator.randrange(len(parts[longest]) - kept + 1)
-            parts[longest] = parts[longest][start : start + kept]
-        return parts
+        starts = [0] * len(sizes)
+        while (excess := others + sum(sizes) - self.max_length) > 0:
+            longest = max(range(len(sizes)), key=lambda place: sizes[place])
+            kept = max(sizes[longest] - excess, 1)
+            starts[longest] += generator.randrange(sizes[longest] - kept + 1)
+            sizes[longest] = kept
+        return [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]
 
     def _ending_early(self, document: Document) -> Document:
         """A written sequence cut to what ``encode_writing`` leaves of one that is too long."""
@@ -87,12 +89,13 @@ class ResolutionDraws:
             sequence_spans=spans,
             bases=bases,
             trimmed_bases=document.trimmed_bases + document.bases - bases,
+            token_bases=within(document.token_bases, spans),
         )
 
     def _bases(self, ids: list[int], spans: list[tuple[int, int]]) -> int:
         return sum(len(self.bases.get(token, (token,))) for start, stop in spans for token in ids[start:stop])
 
-    def _assembled(self, document: Document, parts: list[list[int]]) -> Document:
+    def _assembled(self, document: Document, parts: list[list[int]], cased: TokenBases) -> Document:
         ids: list[int] = []
         spans, done = [], 0
         for (start, stop), part in zip(document.sequence_spans, parts, strict=True):
@@ -113,7 +116,16 @@ class ResolutionDraws:
             sequence_spans=spans,
             bases=bases,
             trimmed_bases=document.trimmed_bases + document.bases - bases,
+            token_bases=cased,
         )
+
+
+def _finer_bases(bases: tuple[str, ...], ids: list[int], finer: list[int]) -> tuple[str, ...]:
+    """The bases of each token of a part that was ``ids``, some of which were split into single ones."""
+    found: list[str] = []
+    for held, token in zip(bases, ids, strict=True):
+        found += [held] if finer[len(found)] == token else held
+    return tuple(found)
 
 
 def _share(generator: random.Random) -> float:

@@ -62,7 +62,10 @@ class RunSettings:
     )
     loss_weights: str | None = field(
         default=None,
-        metadata={"help": "how much the loss of instruction, sequence, question, answer counts (JSON)"},
+        metadata={
+            "help": "how much the loss of instruction, sequence, question, answer counts; in pretraining "
+            "soft_masked, bases in lower case, too (JSON)"
+        },
     )
     z_loss: float = field(
         default=0.0, metadata={"help": "factor of log(Z)^2, Z the softmax's denominator, added to the loss"}

@@ -35,6 +35,7 @@ class TokenSplitter:
 
     def split(self, document: Document, variant: int) -> Document:
         """The same document with some tokens split; the same variant is the same on every machine."""
+        assert not document.token_bases, "soft-masked bases are pretraining's, and it reads one segmentation"
         content = np.array(document.input_ids, dtype=np.int64).tobytes()
         generator = random.Random(zlib.crc32(content, variant))
         places = [place for span in document.sequence_spans for place in range(*span)]

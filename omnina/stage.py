@@ -89,6 +89,7 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
         _load(run, settings, run.validation_files, tokenizer),
     ]
     _check_strand_free(run, tables[0])
+    _check_soft_masked(run, tables[0])
     if args.process_index == 0:
         for inputs, table in zip((run.train_files, run.validation_files), tables, strict=True):
             print(f"{', '.join(inputs)}: {table.counts.summary()}")
@@ -198,6 +199,14 @@ def _check_strand_free(run: RunSettings, training: TokenizedData) -> None:
             near = difflib.get_close_matches(question, training.sources, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise UserError(f"strand_free_questions: no training row asks {question!r}.{hint}")
+
+
+def _check_soft_masked(run: RunSettings, training: TokenizedData) -> None:
+    if run.training_settings().soft_masked and not training.counts.soft_masked_bases:
+        raise UserError(
+            "loss_weights: soft_masked does nothing here: no base of the training tables is in lower case. "
+            "Make them of a soft-masked genome and keep its case (build_corpus.py does not), or leave it out."
+        )
 
 
 def _check_processes(args: TrainerSettings) -> None:

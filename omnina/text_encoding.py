@@ -13,6 +13,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 from tokenizers import Encoding, Tokenizer
@@ -32,6 +33,9 @@ class EncodedText(Protocol):
 
     def start(self, token: int) -> int:
         """The first character of a token."""
+
+    def starts(self, first: int, stop: int) -> list[int]:
+        """And of each of the tokens first..stop, in one go."""
 
 
 class TextEncoder(Protocol):
@@ -67,6 +71,10 @@ class LibraryText:
     def start(self, token: int) -> int:
         """The first character of a token."""
         return self._encoding.offsets[token][0]
+
+    def starts(self, first: int, stop: int) -> list[int]:
+        """And of each of the tokens first..stop, in one go."""
+        return [start for start, _ in self._encoding.offsets[first:stop]]
 
 
 class MergeRankEncoder:
@@ -128,6 +136,11 @@ class RankedText:
     def start(self, token: int) -> int:
         """The first character of a token."""
         return sum(self._lengths[number] for number in self.ids[:token]) - self._shift
+
+    def starts(self, first: int, stop: int) -> list[int]:
+        """And of each of the tokens first..stop, in one go."""
+        lengths = (self._lengths[number] for number in self.ids[first:stop])
+        return list(accumulate(lengths, initial=self.start(first)))[: stop - first]
 
     def _first_past(self, place: int) -> int:
         covered = 0

@@ -9,6 +9,7 @@ A sequence that does not fit is cut at its end, and then there is no EOS: it doe
 from collections.abc import Sequence
 
 from omnina.prompt import Document, PromptEncoder, Row, writing_prompt
+from omnina.soft_masking import token_bases, within
 from omnina.text_encoding import EncodedText
 
 
@@ -36,7 +37,8 @@ def _document(
     whole = len(sequence.ids) <= room
     ids = [*prompt, *sequence.ids[:room], *([encoder.eos_id] if whole else [])]
     shifted = [(first + len(prompt), stop + len(prompt)) for first, stop in spans]
-    return Document(ids, len(prompt), shifted, bases, row.nucleotides.bases - bases)
+    cased = within(token_bases(row.nucleotides, sequence), shifted)
+    return Document(ids, len(prompt), shifted, bases, row.nucleotides.bases - bases, cased)
 
 
 def _kept(row: Row, sequence: EncodedText, room: int) -> tuple[list[tuple[int, int]], int]:

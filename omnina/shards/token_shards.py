@@ -41,7 +41,7 @@ class TokenShards:
         self._open: OrderedDict[int, pa.Table] = OrderedDict()
 
     def __getitem__(self, index: int) -> dict:
-        """``input_ids`` uint16, ``sequence_spans`` int32, ``answer_start``, ``bases``."""
+        """``input_ids`` uint16, ``sequence_spans`` (``soft_masked``) int32, ``answer_start``, ``bases``."""
         shard = int(np.searchsorted(self.starts, index, side="right")) - 1
         batch, place = divmod(index - int(self.starts[shard]), DOCUMENTS_PER_BATCH)
         table = self._table(shard)

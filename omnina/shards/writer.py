@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from omnina.errors import UserError
 from omnina.prompt import Document
+from omnina.soft_masking import lower_case_bases, masked_spans
 from omnina.tables.row_counts import AnswerTally, Counts
 from omnina.tables.rows import DataSettings, Outcome, TableRow, source_of
 
@@ -37,6 +38,9 @@ SCHEMA = pa.schema(
 )
 
 
+MASKED_SCHEMA = SCHEMA.append(pa.field("soft_masked", pa.list_(pa.int32())))  # spans, as of the sequence
+
+
 class ShardWriter:
     """Streams documents to disk and keeps the counts; one batch is in memory."""
 
@@ -47,7 +51,9 @@ class ShardWriter:
         self.answers = AnswerTally()
         self._ids, self._spans = _Lists("H"), _Lists("i")
         self._numbers: list[tuple[int, int, int, int]] = []  # answer_start, bases, source, line
-        self._arrow = pa.ipc.new_file(str(folder / ROWS_FILE), SCHEMA)
+        self._masked = _Lists("i")
+        self._schema = MASKED_SCHEMA if settings.soft_masked else SCHEMA
+        self._arrow = pa.ipc.new_file(str(folder / ROWS_FILE), self._schema)
         self._rejected_stream = (folder / REJECTED_FILE).open("w", encoding="utf-8", newline="")
         self._rejected = csv.writer(self._rejected_stream)
 
@@ -105,8 +111,10 @@ class ShardWriter:
         counts.bases += document.bases
         counts.trimmed_bases += document.trimmed_bases
         counts.trimmed_documents += document.trimmed_bases > 0
+        counts.soft_masked_bases += lower_case_bases(document.token_bases)
         self._ids.add(document.input_ids)
         self._spans.add(chain.from_iterable(document.sequence_spans))
+        self._masked.add(chain.from_iterable(masked_spans(document.token_bases, document.sequence_spans)))
         self._numbers.append((document.answer_start, document.bases, source, line))
         if len(self._numbers) >= DOCUMENTS_PER_BATCH:
             self._flush()
@@ -115,7 +123,9 @@ class ShardWriter:
         if self._numbers:
             starts, bases, sources, lines = zip(*self._numbers, strict=True)
             arrays = [self._ids.taken(), starts, self._spans.taken(), bases, sources, lines]
-            self._arrow.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+            masked = self._masked.taken()
+            arrays += [masked] if self.settings.soft_masked else []
+            self._arrow.write_batch(pa.record_batch(arrays, schema=self._schema))
             self._numbers = []
 
 

@@ -20,13 +20,17 @@ class Counts:
     trimmed_documents: int = 0
     trimmed_bases: int = 0
     converted_uracils: int = 0
+    soft_masked_bases: int = 0  # where they are asked for
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
     def as_json(self) -> dict:
-        """JSON values by name."""
-        return {k: dict(v) if isinstance(v, Counter) else v for k, v in vars(self).items()}
+        """JSON values by name; soft-masked bases only where there are some."""
+        values = {k: dict(v) if isinstance(v, Counter) else v for k, v in vars(self).items()}
+        if not self.soft_masked_bases:
+            del values["soft_masked_bases"]
+        return values
 
     @classmethod
     def from_json(cls, values: dict) -> "Counts":
@@ -42,6 +46,9 @@ class Counts:
         text += f"; {self.documents} documents, {self.bases} bases, {self.tokens} tokens"
         if self.converted_uracils:
             text += f"; {self.converted_uracils} U read as T"
+        if self.soft_masked_bases:
+            share = self.soft_masked_bases / self.bases
+            text += f"; {self.soft_masked_bases} bases ({share:.2%}) in lower case (soft-masked)"
         if self.trimmed_bases:
             share = self.trimmed_bases / (self.bases + self.trimmed_bases)
             text += (

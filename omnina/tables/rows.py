@@ -40,6 +40,7 @@ class DataSettings:
         segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
         split_share: of the sequence's tokens in those others.
         random_resolution: every document, the first too, is at a resolution drawn for it instead.
+        soft_masked: which tokens hold bases in lower case is kept beside the ids.
     """
 
     max_length: int
@@ -54,6 +55,7 @@ class DataSettings:
     segmentations: int = 1
     split_share: float = 0.1
     random_resolution: bool = False
+    soft_masked: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -129,7 +131,7 @@ class RowEncoder:
     def _prepare(self, cells: dict[str, str]) -> tuple[list[Row], Outcome]:
         """A record's windows, or none and the reason."""
         try:
-            nucleotides = parse_cell(cells["sequence"])
+            nucleotides = parse_cell(cells["sequence"], keep_case=self.settings.soft_masked)
         except ValueError as error:
             return [], Outcome(rejected=str(error))
         for name in self.settings.texts:
