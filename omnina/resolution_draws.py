@@ -124,7 +124,7 @@ def _finer_bases(bases: tuple[str, ...], ids: list[int], finer: list[int]) -> tu
     """The bases of each token of a part that was ``ids``, some of which were split into single ones."""
     found: list[str] = []
     for held, token in zip(bases, ids, strict=True):
-        found += [held] if finer[len(found)] == token else held
+        found += [held] if finer[len(found)] == token else held  # a string of bases adds each of them
     return tuple(found)
 
 
