@@ -51,12 +51,12 @@ def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
     return mean, float(student.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
 
 
-def with_margin(values: Sequence[float | None] | None) -> str:
-    """``mean ± margin``; ``-`` if there are none, or a run has none (an area of one class)."""
+def with_margin(values: Sequence[float | None] | None, digits: int = 3) -> str:
+    """``mean ± margin`` to so many digits; ``-`` if there are none, or a run has none (of one class)."""
     if values is None or None in values:
         return "-"
     mean, margin = mean_and_margin(values)
-    return f"{mean:.3f}" if margin is None else f"{mean:.3f} ± {margin:.3f}"
+    return f"{mean:.{digits}f}" if margin is None else f"{mean:.{digits}f} ± {margin:.{digits}f}"
 
 
 def markdown(figures: Mapping[str, TaskFigures], metric: str, source: str = "") -> str:
