@@ -79,8 +79,14 @@ def _shares(
 
 
 def _reached(reference: Sequence[RunFigures], runs: Sequence[RunFigures]) -> dict:
-    """(tokens, FLOPs) of each seed, None where it was not reached; by goal."""
-    return {goal: {"shares": _shares(reference, runs, name)} for goal, name in GOALS.items()}
+    """By goal, shares of [tokens, FLOPs] of each seed, and their means where all seeds reached it."""
+    found = {}
+    for goal, name in GOALS.items():
+        shares = _shares(reference, runs, name)
+        columns = [] if None in shares else list(zip(*shares, strict=True))
+        means = {what: _mean_of(column) for what, column in zip(("tokens", "flops"), columns, strict=False)}
+        found[goal] = means | {"of_seeds": shares}
+    return found
 
 
 def _means(runs: Sequence[RunFigures]) -> dict:
