@@ -32,6 +32,7 @@ NOT_RUN = {
     "curl http://127.0.0.1": "asks that server",
     "python scripts/run_suite.py": HOURS + "; " + OWN_TEST + "tests/suites/test_running.py",
     "python scripts/embed_suite.py": HOURS + "; " + OWN_TEST + "tests/suites/test_frozen.py",
+    "python scripts/sweep.py": HOURS + "; " + OWN_TEST + "tests/suites/test_sweep.py",
     "python scripts/train_tokenizer.py --input data/pretrain_train_example.csv": "its size is a loop's",
     "python scripts/compare_tokenizers.py": "needs that loop; tests/test_tokenizer_comparison.py compares",
     "python scripts/train_tokenizer.py --input output/corpus --output output/tokenizer ": README,
