@@ -7,12 +7,12 @@ nothing but the first weights differs from any other Llama.
 
 Let a query q and a key k be the same for all tokens. The score of a token d back is then the sum over a
 head's D/2 frequencies f of |q_f| |k_f| cos(f d - the angle between q_f and k_f) / sqrt(D); with q turned back
-by c positions all cosines are 1 at d = c, and nowhere else. Such a query and key need something that all
-tokens have in common: a vector that is added to every embedding.
+by c positions all cosines are 1 at d = c, and nowhere else within some thousand tokens. Such a query and key
+need something that all tokens have in common: a vector that is added to every embedding.
 
     first layer     head n of N (from 0) looks n + 1 tokens back: with the token itself a window of N + 1
     second layer    head n of the first half looks (n + 1)(N + 1) tokens back: windows side by side
-    others          as they were
+    others          as they were, but that a key which several heads share turns for all of them
 """
 
 from math import ceil
@@ -23,12 +23,18 @@ from torch import Tensor
 from transformers import LlamaConfig
 
 from omnina.attention import Documents, Grid, attend_per_document
+from omnina.errors import UserError
 from omnina.model import DocumentAttention, OmniNAForCausalLM
 from omnina.rotary import rotary_tables, rotate
 
 COMMON_SHARE = 2.0  # of the common vector: times what an embedding has of its own
-LEAD = 3.0  # logits by which the token looked at leads its neighbours: it has nine tenths of the attention
-SLOWEST = 0.1  # radians a token; slower frequencies, which tell neighbours apart badly, stay free
+LEAD = (
+    3.0  # logits by which the token looked at leads its neighbours: it has about nine tenths of the attention
+)
+FREQUENCIES = (
+    9  # the fastest ones: slower ones tell neighbours apart badly, fewer repeat over a long document
+)
+SMALLEST_HEAD = 16  # of 8 frequencies; with fewer a head looks at several places, or at none
 SAMPLE = 512  # random tokens that show what a layer's inputs have in common
 
 
@@ -42,8 +48,15 @@ def head_distances(config: LlamaConfig) -> list[list[int]]:
 
 @torch.no_grad()
 def start_local_heads(model: OmniNAForCausalLM, seed: int) -> None:
-    """Point the heads of a model of random weights, in place; on the CPU, where it was made."""
+    """Point the heads of a model of random weights, in place; on the CPU, where it was made.
+
+    Raises UserError for heads that are too small to be pointed.
+    """
     config, generator = model.config, torch.Generator().manual_seed(seed)
+    if config.head_dim < SMALLEST_HEAD:
+        raise UserError(
+            f"local_heads needs heads of {SMALLEST_HEAD} or more, not {config.head_dim}; leave it out."
+        )
     model.eval()  # no dropout in what the layers' inputs have in common
     signs = torch.randint(0, 2, (config.hidden_size,), generator=generator) * 2 - 1  # (H,)
     model.model.embed_tokens.weight += COMMON_SHARE * config.initializer_range * signs
@@ -52,7 +65,7 @@ def start_local_heads(model: OmniNAForCausalLM, seed: int) -> None:
     for layer, distances in zip(model.model.layers, head_distances(config), strict=False):
         common = layer.input_layernorm(x).mean(dim=0)  # (H,)
         _point_heads(layer.self_attn, config, distances, common / common.dot(common))
-        x = layer(x, documents)
+        x = layer(x, documents)  # the next one's input
     model.train()
 
 
@@ -84,7 +97,7 @@ def _key(config: LlamaConfig) -> Tensor:
     """(D,) of equal strength in the fast frequencies; its score with itself falls by LEAD one token off."""
     exponents = torch.arange(0, config.head_dim, 2).float() / config.head_dim
     frequencies = config.rope_parameters["rope_theta"] ** -exponents  # (D/2,)
-    fast = (frequencies >= SLOWEST).float()
+    fast = (torch.arange(len(frequencies)) < FREQUENCIES).float()
     falls = ((1 - frequencies.cos()) * fast).sum() / config.head_dim**0.5
     strength = (LEAD / falls).sqrt()
     return torch.cat((fast * strength, torch.zeros_like(fast)))

@@ -76,6 +76,8 @@ class _FusedCrossEntropy(torch.autograd.Function):
             if of_weight:
                 grad_weight = _accumulated(grad_weight, logits, chunk)
             start += len(chunk)
+        if of_weight and grad_weight is None:  # nothing asks: a process without a document of the step
+            grad_weight = torch.zeros_like(weight)
         ctx.gradients = (
             grad_states.to(states.dtype) if of_states else None,
             grad_weight.to(weight.dtype) if of_weight else None,

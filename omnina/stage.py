@@ -38,7 +38,7 @@ DECISIVE = [
 DECISIVE_OF_RUN = [
     *("tokens_per_step", "train_weights", "mixing_temperature", "lora_rank", "lora_alpha", "label_sets"),
     *("dropout", "loss_weights", "label_smoothing", "z_loss", "layer_decay", "ema_decay"),
-    *("fp8", "fp8_scaling", "spike_sigmas", "muon", "local_heads"),
+    *("fp8", "fp8_scaling", "spike_sigmas", "muon"),
     "early_stopping_patience",
 ]
 # Where validation chooses the weights or the last step, these decide too.
@@ -146,6 +146,7 @@ def decisive_settings(stage: Stage) -> dict:
     )
     settings = {name: getattr(args, name) for name in DECISIVE}
     settings |= {name: getattr(run, name) for name in DECISIVE_OF_RUN if hasattr(run, name)}
+    settings |= {"local_heads": True} if run.local_heads else {}  # runs older than this key go on
     settings |= {"max_steps": args.max_steps, "model": start}
     settings |= {"data": stage.train.data_hash, "tokenised": stage.train.folder.name}
     if args.load_best_model_at_end or getattr(run, "early_stopping_patience", None) is not None:
@@ -202,10 +203,14 @@ def _check_strand_free(run: RunSettings, training: TokenizedData) -> None:
 
 
 def _check_soft_masked(run: RunSettings, training: TokenizedData) -> None:
-    if run.training_settings().soft_masked and not training.counts.soft_masked_bases:
+    if not run.training_settings().soft_masked:
+        return
+    lower = training.counts.soft_masked_bases
+    if lower in (0, training.counts.bases):
         raise UserError(
-            "loss_weights: soft_masked does nothing here: no base of the training tables is in lower case. "
-            "Make them of a soft-masked genome and keep its case (build_corpus.py does not), or leave it out."
+            f"loss_weights: soft_masked tells nothing apart here: {'every' if lower else 'no'} base of the "
+            "training tables is in lower case. Make them of a soft-masked genome and keep its case "
+            "(build_corpus.py does not), or leave it out."
         )
 
 

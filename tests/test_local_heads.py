@@ -10,7 +10,7 @@ from omnina.errors import UserError
 from omnina.local_heads import head_distances, start_local_heads
 from omnina.model import OmniNAForCausalLM
 
-LENGTH = 80
+LENGTH = 1000  # longer than the fastest frequencies take to repeat
 
 
 def started(**sizes) -> OmniNAForCausalLM:
@@ -39,7 +39,16 @@ def looks(model: OmniNAForCausalLM, tokens: torch.Tensor) -> list[torch.Tensor]:
     return [layer[0, :, -1].flip(-1) for layer in seen]
 
 
-@pytest.mark.parametrize("sizes", [{}, {"num_key_value_heads": 2}, {"tie_word_embeddings": True}])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"num_key_value_heads": 2},
+        {"tie_word_embeddings": True},
+        {"rope_theta": 500_000.0},
+        {"head_dim": 16},
+    ],
+)
 @pytest.mark.parametrize("tokens", ["any", "bases"])
 def test_each_head_looks_where_it_should_whatever_the_tokens(sizes, tokens):
     model = started(**sizes)
@@ -58,8 +67,14 @@ def test_one_layer_has_near_heads_alone():
     assert head_distances(LlamaConfig(num_hidden_layers=1, num_attention_heads=2)) == [[1, 2]]
 
 
+def test_heads_that_are_too_small_are_refused():
+    config = LlamaConfig(hidden_size=32, num_attention_heads=4, num_hidden_layers=1)
+    with pytest.raises(UserError, match="heads of 16 or more, not 8"):
+        start_local_heads(OmniNAForCausalLM(config), seed=0)
+
+
 def test_a_start_is_that_of_its_seed():
-    config = LlamaConfig(vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+    config = LlamaConfig(vocab_size=97, hidden_size=64, num_hidden_layers=2, num_attention_heads=4)
     models = []
     for seed in (1, 1, 2):
         torch.manual_seed(0)

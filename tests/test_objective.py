@@ -118,6 +118,13 @@ def test_the_soft_loss_and_its_gradient_are_those_of_the_formula(monkeypatch, wi
     torch.testing.assert_close(*found)
 
 
+def test_a_batch_that_asks_nothing_has_gradients_of_zero():
+    states, weight = torch.randn(0, 4, requires_grad=True), torch.randn(9, 4, requires_grad=True)
+    nothing = torch.zeros(0, 2, dtype=torch.int64)
+    fused_cross_entropy(states, weight, nothing, nothing.float(), z_loss=0.1).backward()
+    assert torch.equal(weight.grad, torch.zeros(9, 4)) and states.grad.shape == (0, 4)
+
+
 def test_shares_of_one_are_the_plain_loss(small_model):
     plain = FlatCollator(32, False, 2)([ROW])
     objective = Objective(TokenWeights(LossWeights(1.0, 1.0, 1.0, 1.0), (1, 1)))

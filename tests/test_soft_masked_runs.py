@@ -34,7 +34,9 @@ def world(tmp_path_factory) -> Path:
         cell = bases[:place] + bases[place : place + 90].lower() + bases[place + 90 :]
         rows.append({"sequence": cell, "response": f"gene {number}"})
     write_table(folder / "masked.csv", rows)
-    write_table(folder / "upper.csv", [row | {"sequence": row["sequence"].upper()} for row in rows])
+    for case in ("upper", "lower"):
+        in_case = getattr(str, case)
+        write_table(folder / f"{case}.csv", [row | {"sequence": in_case(row["sequence"])} for row in rows])
     return folder
 
 
@@ -112,9 +114,10 @@ def test_unset_case_changes_nothing(world, tmp_path):
     assert same(mixed, upper)
 
 
-def test_tables_in_upper_case_are_refused(world, tmp_path):
-    with pytest.raises(UserError, match="no base of the training tables is in lower case"):
-        run(world, tmp_path / "run", "upper.csv", **NOTHING)
+@pytest.mark.parametrize(("case", "share"), [("upper", "no"), ("lower", "every")])
+def test_tables_in_one_case_are_refused(world, tmp_path, case, share):
+    with pytest.raises(UserError, match=f"{share} base of the training tables is in lower case"):
+        run(world, tmp_path / "run", f"{case}.csv", **NOTHING)
 
 
 def test_fine_tuning_refuses_it(world, tmp_path):

@@ -23,7 +23,7 @@ RECIPE = [
     *("train_weights", "mixing_temperature", "strand_free_questions", "segmentations", "split_share"),
     "resolution",
     *("loss_weights", "label_smoothing", "z_loss", "window_cuts", "both_strands", "write_sequences"),
-    *("muon", "layer_decay", "ema_decay"),
+    *("local_heads", "muon", "layer_decay", "ema_decay"),
     *("bf16", "fp16", "fp8", "seed"),
 ]
 LOSSES = ("eval_loss", "eval_sequence_loss", "eval_annotation_loss")
