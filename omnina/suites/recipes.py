@@ -15,6 +15,8 @@ from omnina.errors import UserError
 from omnina.setting_values import flag
 from omnina.suites.choosing import check_once
 
+LONGEST_NAME = 255  # bytes of a folder's name, on most file systems
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -46,13 +48,25 @@ def recipes_of(configs: Sequence[Path], vary: Sequence[str] = ()) -> list[Recipe
         configs: YAML files.
         vary: ``KEY=VALUE,VALUE`` each.
 
-    Raises UserError for a text of another form, a key varied twice, or two recipes of one name.
+    Raises UserError for a text of another form, a key varied twice, two recipes of one name, or a name that
+    no folder can have.
     """
     axes = [_axis(text) for text in vary]
     check_once("--vary", [key for key, _ in axes])
     recipes = [Recipe(config.resolve(), varied) for config in configs for varied in _combinations(dict(axes))]
     check_once("recipes", [recipe.name for recipe in recipes])
+    for recipe in recipes:
+        _check_name(recipe.name)
     return recipes
+
+
+def _check_name(name: str) -> None:
+    size = len(name.encode())
+    if size > LONGEST_NAME:
+        raise UserError(
+            f"{name[:60]}...: the recipe's folder would have a name of {size} bytes, and {LONGEST_NAME} is "
+            "the most; vary fewer keys, or write the longest values into YAML files of their own."
+        )
 
 
 def _axis(text: str) -> tuple[str, list[str]]:
