@@ -1,7 +1,9 @@
-"""What is known of recipes before the first of them trains, so that a mistake in the last costs no hours.
+"""What is known of recipes before the first of them trains: most mistakes in the last then cost no hours.
 
 Their settings are parsed as the runs will, their tables, tokenizer and architecture looked at. It takes the
-time to read the tables once for their sha256, unless the cache remembers it.
+time to read the tables once for their sha256, unless the cache remembers it. What needs the rows themselves
+shows in a recipe's own first run: bad rows, a ``tokens_per_step`` too small for the longest document, a
+weight of soft-masked bases where there are none. So does what needs the GPU: memory, float8.
 """
 
 from collections.abc import Sequence
@@ -9,10 +11,14 @@ from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
+from omnina.attention import chosen_attention
 from omnina.checkpoints.contents import weights_digest
-from omnina.config import PretrainSettings
+from omnina.config import PretrainSettings, parse_run
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
+from omnina.mixing import check_mixing
 from omnina.planning.architecture import architecture_of
 from omnina.planning.settings import planned_settings
 from omnina.setting_values import flag
@@ -22,6 +28,9 @@ from omnina.suites.recipes import Recipe
 from omnina.tables.digests import digested_tables
 from omnina.tables.table import expand_paths
 from omnina.tokenizer import vocabulary_digest
+from omnina.trainer_settings import TrainerSettings
+
+ROWS = ("validation_documents", "min_bases", "max_n_run", "window", "overlap", "bad_rows")  # decide them
 
 
 @dataclass(frozen=True)
@@ -33,14 +42,14 @@ class CheckedRecipe:
         cache_dir: of all recipes, the first one's.
         stamp: what decides its figures, seeds aside, as JSON values.
         parsed: every setting but those that the sweep sets, to tell recipes apart.
-        validated_on: what must be alike for figures to be compared.
+        validated_on: what must be alike for figures to be compared, by key.
     """
 
     recipe: Recipe
     cache_dir: str
     stamp: dict
     parsed: dict
-    validated_on: tuple
+    validated_on: dict
 
 
 def checked_recipes(recipes: Sequence[Recipe], overrides: Sequence[str]) -> list[CheckedRecipe]:
@@ -62,9 +71,10 @@ def checked_recipes(recipes: Sequence[Recipe], overrides: Sequence[str]) -> list
 
 def _checked(recipe: Recipe, overrides: Sequence[str], cache_dir: str | None) -> CheckedRecipe:
     own = flag("output_dir", "a sweep's") + flag("seed", 0) + flag("cache_dir", cache_dir)
-    arguments = [str(recipe.config), *overrides, *recipe.flags(), *own]
-    run, args = planned_settings(arguments, "pretrain", elsewhere=True)
-    assert isinstance(run, PretrainSettings)
+    run, args = _settings([str(recipe.config), *overrides, *recipe.flags(), *own])
+    _check_needs(args)
+    _check_device(run, args)
+    _check_mixing(run)
     tokenizer = tokenizer_of(run)
     architecture_of(run, tokenizer)
     training, validation = (
@@ -78,19 +88,66 @@ def _checked(recipe: Recipe, overrides: Sequence[str], cache_dir: str | None) ->
         "tokenizer": vocabulary_digest(tokenizer),
         "tables": [*training, *validation],
     }
-    validated_on = (*validation, run.validation_documents, run.min_bases, run.max_n_run)
-    return CheckedRecipe(recipe, run.cache_dir, stamp, vars(run) | args.to_dict(), validated_on)
+    return CheckedRecipe(
+        recipe, run.cache_dir, stamp, vars(run) | args.to_dict(), _validated_on(run, validation)
+    )
+
+
+def _settings(arguments: list[str]) -> tuple[PretrainSettings, TrainerSettings]:
+    """As the run reads them; beside a GPU as if for a CPU, so that the GPU is left to the runs."""
+    if not torch.cuda.is_available():
+        return parse_run(arguments, PretrainSettings)
+    run, args = planned_settings(arguments, "pretrain", elsewhere=True)
+    assert isinstance(run, PretrainSettings)
+    return run, args
+
+
+def _check_needs(args: TrainerSettings) -> None:
+    """UserError for a run that begins elsewhere, or leaves out what the table is made of."""
+    if args.resume_from_checkpoint:
+        raise UserError("resume_from_checkpoint: the sweep goes on by itself; leave it out.")
+    for key in ("logging_strategy", "eval_strategy"):
+        if getattr(args, key) == "no":
+            raise UserError(f"{key}: the table is made of what runs log and validate; set {key}: steps.")
+    first_log = 1 if args.logging_first_step else args.logging_steps
+    if args.logging_strategy == "steps" and 0 < args.max_steps < first_log:
+        raise UserError(f"logging_steps ({first_log}) is above max_steps ({args.max_steps}); lower it.")
+
+
+def _check_device(run: PretrainSettings, args: TrainerSettings) -> None:
+    """UserError for what needs a GPU where there is none; beside one, the run itself tells."""
+    if torch.cuda.is_available():
+        return
+    chosen_attention(run.attention, cuda=False, half=bool(args.bf16 or args.fp16))
+    if run.fp8:
+        raise UserError("fp8: true needs a GPU that multiplies float8, and here is none; leave it out.")
+
+
+def _check_mixing(run: PretrainSettings) -> None:
+    tables = len(expand_paths(run.train_files))
+    try:
+        check_mixing(tables, run.train_weights or [1.0] * tables, run.mixing_temperature)
+    except ValueError as error:
+        raise UserError(f"{error}.") from error
+
+
+def _validated_on(run: PretrainSettings, tables: list[str]) -> dict:
+    """By key. Rows the other way round matter where documents are drawn from among both."""
+    drawn = run.validation_documents is not None
+    of_rows = {name: getattr(run, name) for name in ROWS}
+    return {"validation_files": tables, **of_rows, "write_sequences": drawn and run.write_sequences}
 
 
 def _check_beside(new: CheckedRecipe, earlier: Sequence[CheckedRecipe]) -> None:
     for other in earlier:
         if other.parsed == new.parsed:
             raise UserError(f"{new.recipe.name}: the same settings as {other.recipe.name}; leave one out.")
-    if earlier and earlier[0].validated_on != new.validated_on:
+    theirs = earlier[0].validated_on if earlier else new.validated_on
+    differing = [key for key, value in new.validated_on.items() if theirs[key] != value]
+    if differing:
         raise UserError(
             f"{new.recipe.name}: validates on other rows than {earlier[0].recipe.name}, so their figures "
-            "cannot be compared; give both the same validation_files, validation_documents, min_bases and "
-            "max_n_run."
+            f"cannot be compared; give both the same {', '.join(differing)}."
         )
 
 
