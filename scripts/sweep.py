@@ -5,7 +5,8 @@
 
 Each YAML file with each combination of the values of --vary is a recipe, the first of them the reference.
 Options behind -- go to every run. Each is bash pretrain.sh into OUTPUT/RECIPE/seed_N; one that was stopped
-goes on, one that was finished is kept. All recipes are checked before the first run begins. The table has
+goes on, one that was finished is kept. Settings, paths and architectures of all recipes are checked before
+the first run begins; what depends on rows or on the GPU shows in a recipe's first run. The table has
 validation at the end, tokens, model FLOPs and seconds, and the shares of the reference's tokens and FLOPs at
 which the others were as low as the reference at its end. FLOPs: the training tokens' forward and backward
 passes; not validation, what is computed twice, nor the optimizer (Muon's iteration: see the seconds).
@@ -44,7 +45,6 @@ def main() -> None:
     from omnina.suites.sweep import TABLE_FILE, Sweep
 
     sweep = Sweep(recipes_of(given.recipes, given.vary), given.seeds, given.output, overrides)
-    given.output.mkdir(parents=True, exist_ok=True)
     print(sweep.run())
     print(f"The table is {given.output / TABLE_FILE}.")
 

@@ -3,8 +3,9 @@
     FOLDER/RECIPE/seed_1/          the run, as pretraining writes it
     FOLDER/sweep.md, sweep.json    the table and the figures behind it
 
-A run costs what pretraining costs. One that was finished is kept, one that was stopped goes on. All share a
-cache, the first recipe's ``cache_dir``, so that a table is tokenised once.
+A run costs what pretraining costs. One that was finished is kept, one that was stopped goes on; its folder
+says from the beginning which settings it is of, and is refused to others. All share a cache, the first
+recipe's ``cache_dir``, so that a table is tokenised once.
 """
 
 from collections.abc import Sequence
@@ -13,12 +14,13 @@ from pathlib import Path
 
 from omnina.errors import UserError
 from omnina.files.durable import write_json
-from omnina.run_folder import is_finished
+from omnina.files.json_file import read_object
+from omnina.run_folder import SETTINGS_FILE, is_finished
 from omnina.suites.checked_recipes import CheckedRecipe, checked_recipes
 from omnina.suites.choosing import check_once
 from omnina.suites.launching import launch
 from omnina.suites.recipes import Recipe
-from omnina.suites.stamp import STAMP_FILE, check_stamp, write_stamp
+from omnina.suites.stamp import STAMP_FILE, write_stamp
 from omnina.suites.sweep_figures import RunFigures, read_figures
 from omnina.suites.sweep_table import sweep_figures, sweep_table
 
@@ -61,13 +63,13 @@ class Sweep:
     def run(self) -> str:
         """Make what is missing; the table, as Markdown, written after each seed.
 
-        Raises UserError before the first run for recipes that cannot be run or compared, and for folders
-        with figures of other settings; later for a run that fails, which it names.
+        Raises UserError before the first run for recipes that ``checked_recipes`` refuses, and for folders
+        in which other settings have trained; later for a run that fails, which it names.
         """
         checked = checked_recipes(self.recipes, self.overrides)
         for recipe in checked:
             for seed in self.seeds:
-                check_stamp(self._place(recipe, seed), recipe.stamp)
+                _check_place(self._place(recipe, seed), recipe.stamp)
         figures: dict[str, list[RunFigures]] = {recipe.recipe.name: [] for recipe in checked}
         table = ""
         for seed in self.seeds:
@@ -81,11 +83,12 @@ class Sweep:
 
     def _figures(self, checked: CheckedRecipe, seed: int) -> RunFigures:
         place, recipe = self._place(checked, seed), checked.recipe
-        if not (is_finished(place) and (place / STAMP_FILE).is_file()):
+        if not is_finished(place):
             print(f"{recipe.name}, seed {seed}: {place}", flush=True)
+            place.mkdir(parents=True, exist_ok=True)
+            write_stamp(place, checked.stamp)
             settings = {"output_dir": place, "seed": seed, "cache_dir": checked.cache_dir}
             launch("pretrain.sh", recipe.config, settings, [*self.overrides, *recipe.flags()])
-            write_stamp(place, checked.stamp)
         return read_figures(place)
 
     def _written(self, figures: dict[str, list[RunFigures]]) -> str:
@@ -94,3 +97,15 @@ class Sweep:
         seeds = self.seeds[: len(next(iter(figures.values())))]
         write_json(self.folder / FIGURES_FILE, sweep_figures(figures, seeds))
         return table
+
+
+def _check_place(place: Path, stamp: dict) -> None:
+    """UserError if other settings, or a run that is no sweep's, have trained here, to the end or not."""
+    begun = is_finished(place) or (place / SETTINGS_FILE).is_file()
+    theirs = read_object(place / STAMP_FILE) if (place / STAMP_FILE).is_file() else {}
+    differing = [name for name in stamp if theirs.get(name) != stamp[name]]
+    if begun and differing:
+        raise UserError(
+            f"{place}: a run of other settings is here (other {', '.join(differing)}); choose another "
+            "--output, or remove this folder to train anew."
+        )

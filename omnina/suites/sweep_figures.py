@@ -30,6 +30,8 @@ class RunFigures:
         tokens: seen in training.
         token_flops: model FLOPs of a training token.
         seconds: of training, validations included, over all calls that worked on the run.
+        validated: documents, bases, and bases cut off to fit ``max_length``, of the validation tables; the
+            mean of both ways where ``write_sequences`` reads them in two.
     """
 
     validation: Mapping[str, float]
@@ -37,6 +39,7 @@ class RunFigures:
     tokens: float
     token_flops: float
     seconds: float
+    validated: Mapping[str, float]
 
     @property
     def flops(self) -> float:
@@ -73,6 +76,7 @@ def read_figures(folder: Path) -> RunFigures:
         run.record["steps"] * step_tokens,
         token_flops(checkpoint_config(folder), run.record["profile"]["tokens"]),
         max(entry.get("seconds", 0.0) for entry in run.log),
+        _validated(run),
     )
 
 
@@ -89,3 +93,8 @@ def _step_tokens(run: Run) -> float:
         if "tokens_seen" in entry:
             return entry["tokens_seen"] / entry["step"]
     raise UserError(f"{run.folder}: its log tells of no tokens; set logging_strategy: steps.")
+
+
+def _validated(run: Run) -> dict[str, float]:
+    counts, ways = run.record["counts"]["validation"], 2 if run.settings.get("write_sequences") else 1
+    return {name: counts[name] / ways for name in ("documents", "bases", "trimmed_bases")}

@@ -1,7 +1,8 @@
 """A sweep's figures: means over seeds with 95 % margins, and what the reference's last losses cost others.
 
 A recipe's run is compared with the reference's of the same seed. Only validations count, so ``eval_steps`` is
-the grain; each is of that run's own schedule of learning rates, which ends where that run ends.
+the grain; each is of that run's own schedule of learning rates, which ends where that run ends. Recipes that
+cut other bases off their validation rows (``max_length``, the tokenizer) are named below the table.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ Figures = Mapping[str, Sequence[RunFigures]]  # by recipe, one of each seed; the
 
 def sweep_table(figures: Figures) -> str:
     """Markdown: a row for each recipe; below, what the first one's last losses cost the others."""
-    return _ends(figures) + ("\n" + _crossings(figures) if len(figures) > 1 else "")
+    return _ends(figures) + ("\n" + _crossings(figures) + _other_bases(figures) if len(figures) > 1 else "")
 
 
 def sweep_figures(figures: Figures, seeds: Sequence[int]) -> dict:
@@ -29,7 +30,7 @@ def sweep_figures(figures: Figures, seeds: Sequence[int]) -> dict:
         "recipes": {
             name: _means(runs)
             | {"runs": [_plain(run) for run in runs]}
-            | ({} if name == reference else {"reached": _reached(figures[reference], runs)})
+            | ({} if name == reference else _beside(figures[reference], runs))
             for name, runs in figures.items()
         },
     }
@@ -63,6 +64,29 @@ def _crossings(figures: Figures) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _other_bases(figures: Figures) -> str:
+    """A line for each recipe whose figures are over other bases than the reference's."""
+    reference, *others = figures
+    lines = [
+        f"\n**Over other bases, so not comparable as they stand**: {name} validates on {_words(pair[1])}, "
+        f"{reference} on {_words(pair[0])}.\n"
+        for name in others
+        if (pair := _differing(figures[reference], figures[name]))
+    ]
+    return "".join(lines)
+
+
+def _differing(reference: Sequence[RunFigures], runs: Sequence[RunFigures]) -> tuple[Mapping, Mapping] | None:
+    """What the first seed's runs that differ in it validated on: (the reference's, the other's)."""
+    pairs = ((of_seed.validated, run.validated) for of_seed, run in zip(reference, runs, strict=True))
+    return next((pair for pair in pairs if pair[0] != pair[1]), None)
+
+
+def _words(validated: Mapping[str, float]) -> str:
+    documents, bases, trimmed = (validated[name] for name in ("documents", "bases", "trimmed_bases"))
+    return f"{documents:,.0f} documents with {bases:,.0f} bases ({trimmed:,.0f} more cut off)"
+
+
 def _cells(reference: Sequence[RunFigures], runs: Sequence[RunFigures], name: str) -> list[str]:
     """Of tokens, of FLOPs."""
     shares = _shares(reference, runs, name)
@@ -76,6 +100,10 @@ def _shares(
     reference: Sequence[RunFigures], runs: Sequence[RunFigures], name: str
 ) -> list[tuple[float, float] | None]:
     return [reached_shares(of_seed, run, name) for of_seed, run in zip(reference, runs, strict=True)]
+
+
+def _beside(reference: Sequence[RunFigures], runs: Sequence[RunFigures]) -> dict:
+    return {"reached": _reached(reference, runs), "same_bases": _differing(reference, runs) is None}
 
 
 def _reached(reference: Sequence[RunFigures], runs: Sequence[RunFigures]) -> dict:
@@ -98,7 +126,7 @@ def _means(runs: Sequence[RunFigures]) -> dict:
 
 def _plain(run: RunFigures) -> dict:
     own = {"tokens": run.tokens, "flops": run.flops, "seconds": run.seconds}
-    return {"validation": dict(run.validation)} | own
+    return {"validation": dict(run.validation), "validated": dict(run.validated)} | own
 
 
 def _mean_of(values: Sequence[float]) -> dict[str, float | None]:
