@@ -28,7 +28,7 @@ def rows(path, required=("sequence", "response")):
         ("plain.csv", TEXT),
         ("windows.csv", TEXT.replace("\n", "\r\n")),
         ("bom.csv", b"\xef\xbb\xbf" + TEXT.encode()),
-        ("packed.csv.gz", gzip.compress(TEXT.encode())),
+        ("packed.csv.gz", gzip.compress(TEXT.encode(), mtime=0)),
         ("tabs.tsv", "sequence\tresponse\nACGT\ta gene\nGG\tb, c\n"),
         ("no_last_line_end.csv", TEXT.rstrip("\n")),
         ("blank_line.csv", TEXT + "\n"),
