@@ -22,7 +22,7 @@ def decisive(tmp_path, validation: str = "v1", **changes) -> dict:
         "save_steps": 2,
     }
     run = {"checkpoint": None, "model_config": str(model), "validation_documents": None}
-    run["early_stopping_patience"] = None
+    run |= {"early_stopping_patience": None, "local_heads": False}
     for name, value in changes.items():
         (run if name in run else args)[name] = value
     tables = {
@@ -57,3 +57,9 @@ def test_validation_may_change_where_it_only_watches(tmp_path, change):
 
 def test_choosing_the_best_is_itself_decisive(tmp_path):
     assert decisive(tmp_path) != decisive(tmp_path, load_best_model_at_end=True)
+
+
+def test_local_heads_decide_and_are_told_of_only_where_they_are_asked_for(tmp_path):
+    """So runs that began before the setting was there go on."""
+    assert "local_heads" not in decisive(tmp_path)
+    assert decisive(tmp_path, local_heads=True)["local_heads"] is True
