@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from omnina.command import run_command
-from omnina.suites.options import add_suite_options
+from omnina.suites.options import add_suite_options, split_at_dashes
 
 
 def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
@@ -28,10 +28,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
         "--config", nargs="+", type=Path, default=[Path("configs/finetune/short_sequences.yaml")],
         help="fine-tuning's YAML files, a column each",
     )  # fmt: skip
-    own, behind = sys.argv[1:], []
-    if "--" in own:
-        place = own.index("--")
-        own, behind = own[:place], own[place + 1 :]
+    own, behind = split_at_dashes(sys.argv[1:])
     return parser.parse_args(own), behind
 
 

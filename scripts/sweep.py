@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from omnina.command import run_command, whole_number
+from omnina.suites.options import split_at_dashes
 
 
 def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
@@ -31,10 +32,7 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     )  # fmt: skip
     parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=[1, 2, 3])
     parser.add_argument("--output", type=Path, default=Path("output/sweep"), help="folder for all")
-    own, behind = sys.argv[1:], []
-    if "--" in own:
-        place = own.index("--")
-        own, behind = own[:place], own[place + 1 :]
+    own, behind = split_at_dashes(sys.argv[1:])
     return parser.parse_args(own), behind
 
 

@@ -19,3 +19,9 @@ def add_suite_options(parser: argparse.ArgumentParser, output: str, seeds: Seque
     parser.add_argument("--train_rows", type=whole_number(1), help="of each task at most; all")
     parser.add_argument("--genome", type=Path, default=GENOME, help="GenBank record for promoters")
     parser.add_argument("--output", type=Path, default=Path(output), help="folder for all")
+
+
+def split_at_dashes(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A command's own arguments, and those behind ``--``, which go to its runs."""
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    return list(arguments[:place]), list(arguments[place + 1 :])
