@@ -95,6 +95,10 @@ class FinetuneSettings(RunSettings):
     split_share: float = field(
         default=0.1, metadata={"help": "share of a sequence's tokens split in all ways but the first"}
     )
+    answer_balance: float = field(
+        default=0.0,
+        metadata={"help": "rare answers come up more often; 1: all of a question equally, 0.5: between"},
+    )
     label_smoothing: float = field(
         default=0.0,
         metadata={"help": "share of the answer that goes to all labels of its question; 0.1 is usual"},
@@ -133,6 +137,8 @@ class FinetuneSettings(RunSettings):
             raise UserError(
                 f"label_smoothing ({self.label_smoothing}) must be at least 0 and below 1; 0.1 is usual."
             )
+        if not 0 <= self.answer_balance <= 1:
+            raise UserError(f"answer_balance ({self.answer_balance}) must be from 0 to 1; 0.5 is usual.")
         if self.segmentations < 1 or not 0 < self.split_share <= 1:
             raise UserError("segmentations must be at least 1, and split_share above 0 and at most 1.")
         self.given_labels()

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
+from omnina.answer_balance import answer_repeats
 from omnina.checkpoints.contents import TOKENIZER_KEY, WRITES_KEY, checkpoint_tokenizer, weights_digest
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, questions_of
 from omnina.label_coverage import check_untallied_answers
 from omnina.local_heads import start_local_heads
-from omnina.mixing import check_mixing, row_copies
+from omnina.mixing import check_mixing, copies_of_each, row_copies, table_repeats
 from omnina.model import OmniNAForCausalLM
 from omnina.model_config import read_model_config
 from omnina.packing import StepPlan, accumulation_steps
@@ -146,7 +148,10 @@ def decisive_settings(stage: Stage) -> dict:
     )
     settings = {name: getattr(args, name) for name in DECISIVE}
     settings |= {name: getattr(run, name) for name in DECISIVE_OF_RUN if hasattr(run, name)}
-    settings |= {"local_heads": True} if run.local_heads else {}  # runs older than this key go on
+    # Runs older than these keys go on.
+    settings |= {"local_heads": True} if run.local_heads else {}
+    balance = getattr(run, "answer_balance", 0)  # fine-tuning's
+    settings |= {"answer_balance": balance} if balance else {}
     settings |= {"max_steps": args.max_steps, "model": start}
     settings |= {"data": stage.train.data_hash, "tokenised": stage.train.folder.name}
     if args.load_best_model_at_end or getattr(run, "early_stopping_patience", None) is not None:
@@ -235,15 +240,24 @@ def _check_mixing(run: RunSettings) -> None:
 
 def step_plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> StepPlan:
     """Which rows each step trains on; UserError where they fit no step, or the weights no table."""
-    rows = list(data.documents_by_file.values())
-    weights = run.train_weights or [1.0] * len(rows)
     try:
         return StepPlan(
             data.lengths,
             tokens_per_step=run.tokens_per_step,
             seed=args.seed,
             data_hash=data.data_hash,
-            copies=row_copies(rows, weights, run.mixing_temperature, args.seed),
+            copies=_copies(run, data, args.seed),
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def _copies(run: RunSettings, data: TokenizedData, seed: int) -> np.ndarray | None:
+    """Row ids of an epoch in which some come up several times; None if none does."""
+    rows = list(data.documents_by_file.values())
+    weights = run.train_weights or [1.0] * len(rows)
+    balance = getattr(run, "answer_balance", 0)  # fine-tuning's
+    if not balance:
+        return row_copies(rows, weights, run.mixing_temperature, seed)
+    by_table = np.repeat(table_repeats(rows, weights, run.mixing_temperature), rows)
+    return copies_of_each(by_table * answer_repeats(data, balance), seed)

@@ -101,10 +101,15 @@ def _plan(run: RunSettings, args: TrainerSettings, tables: KnownTables | None, r
         raise UserError(str(error)) from error
 
 
-def _epoch_tokens(run: RunSettings, tables: KnownTables, plan: StepPlan) -> int:
-    """Exact where the token ids are there; else each table's tokens as often as its rows come up."""
+def _epoch_tokens(run: RunSettings, tables: KnownTables, plan: StepPlan) -> int | None:
+    """Exact where the token ids are there; else each table's tokens as often as its rows come up.
+
+    None where that depends on answers that have not been read yet.
+    """
     if tables.data is not None:
         return plan.tokens_per_epoch
+    if getattr(run, "answer_balance", 0):
+        return None
     weights = run.train_weights or [1.0] * len(tables.documents)
     try:
         repeats = table_repeats(tables.documents, weights, run.mixing_temperature)
