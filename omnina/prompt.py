@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from omnina.chunking import Nucleotides
@@ -92,12 +93,13 @@ class Row:
 class Document:
     """A row as token ids.
 
-    ``sequence_spans`` are the (start, end) token positions that hold bases; ``bases`` is how many are in
-    them, ``trimmed_bases`` how many were cut off so that the row fits. ``token_bases`` are the bases of each
-    token of each span, in the case of the table; empty where all are upper case.
+    ``input_ids`` are (tokens,) int64. ``sequence_spans`` are the (start, end) token positions that hold
+    bases; ``bases`` is how many are in them, ``trimmed_bases`` how many were cut off so that the row fits.
+    ``token_bases`` are the bases of each token of each span, in the case of the table; empty where all are
+    upper case.
     """
 
-    input_ids: list[int]
+    input_ids: np.ndarray
     answer_start: int
     sequence_spans: list[tuple[int, int]]
     bases: int
@@ -166,7 +168,7 @@ class PromptEncoder:
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer as documents hold them, EOS last."""
-        return [*self._answers.encode([answer + self.prompt.after_response])[0].ids, self.eos_id]
+        return [*self._answers.encode([answer + self.prompt.after_response])[0].ids.tolist(), self.eos_id]
 
     def question_margins(self) -> tuple[int, int]:
         """Tokens of fixed wording between a sequence and its question, and between question and answer."""
@@ -192,7 +194,7 @@ class PromptEncoder:
         first, stop = left.span(len(self.prompt.before_sequence), len(before))
         again, end = right.span(0, len(bases) - cut)
         return Document(
-            input_ids=[self.bos_id, *left.ids, *right.ids, self.eos_id],
+            input_ids=np.concatenate([[self.bos_id], left.ids, right.ids, [self.eos_id]]),
             answer_start=shift + len(right.ids),
             sequence_spans=[(first + 1, stop + 1), (again + shift, end + shift)],
             bases=len(bases),
@@ -215,7 +217,7 @@ class PromptEncoder:
         [prompt_text], [answer_text] = self._prompts.encode([prompt]), self._answers.encode([answer])
         return len(prompt_text.ids) + len(answer_text.ids) + 2  # BOS and EOS
 
-    def _fit(self, row: Row, encoded: EncodedText, answer: list[int]) -> Document | ValueError:
+    def _fit(self, row: Row, encoded: EncodedText, answer: np.ndarray) -> Document | ValueError:
         """Cut bases until the document fits: shorter text may segment otherwise, so look again."""
         nucleotides = row.nucleotides
         while (excess := len(encoded.ids) + len(answer) + 2 - self.max_length) > 0:
@@ -240,11 +242,11 @@ class PromptEncoder:
         return part, encoded.start(stop - excess) - start
 
     def _document(
-        self, nucleotides: Nucleotides, encoded: EncodedText, answer: list[int], trimmed: int
+        self, nucleotides: Nucleotides, encoded: EncodedText, answer: np.ndarray, trimmed: int
     ) -> Document:
         spans = [encoded.span(*span) for span in self._character_spans(nucleotides)]
         return Document(
-            input_ids=[self.bos_id, *encoded.ids, *answer, self.eos_id],
+            input_ids=np.concatenate([[self.bos_id], encoded.ids, answer, [self.eos_id]]),
             answer_start=1 + len(encoded.ids),
             sequence_spans=[(first + 1, stop + 1) for first, stop in spans],  # after BOS
             bases=nucleotides.bases,

@@ -45,10 +45,9 @@ class ResolutionDraws:
 
     def draw(self, document: Document, number: int) -> Document:
         """The same document at another resolution."""
-        content = np.array(document.input_ids, dtype=np.int64).tobytes()
-        generator = random.Random(zlib.crc32(content, number))
+        generator = random.Random(zlib.crc32(document.input_ids.tobytes(), number))
         share = _share(generator)
-        plain = [document.input_ids[slice(*span)] for span in document.sequence_spans]
+        plain = [document.input_ids[slice(*span)].tolist() for span in document.sequence_spans]
         parts = [self._finer(ids, share, generator) for ids in plain]
         cased = [_finer_bases(*each) for each in zip(document.token_bases, plain, parts, strict=False)]
         if document.is_written:
@@ -82,7 +81,7 @@ class ResolutionDraws:
             return document
         room = self.max_length - 1  # EOS's, which training never sees there
         spans = [(start, min(stop, room)) for start, stop in document.sequence_spans if start < room]
-        bases = self._bases(document.input_ids, spans)
+        bases = self._bases(document.input_ids.tolist(), spans)
         return replace(
             document,
             input_ids=document.input_ids[:room],
@@ -96,22 +95,22 @@ class ResolutionDraws:
         return sum(len(self.bases.get(token, (token,))) for start, stop in spans for token in ids[start:stop])
 
     def _assembled(self, document: Document, parts: list[list[int]], cased: TokenBases) -> Document:
-        ids: list[int] = []
+        whole, ids = document.input_ids.tolist(), []
         spans, done = [], 0
         for (start, stop), part in zip(document.sequence_spans, parts, strict=True):
-            ids += document.input_ids[done:start]
+            ids += whole[done:start]
             if ids[-1] == self.space and part[0] in self.after_space:
                 ids.pop()
                 part = [self.after_space[part[0]], *part[1:]]
             spans.append((len(ids), len(ids) + len(part)))
             ids += part
             done = stop
-        ids += document.input_ids[done:]
+        ids += whole[done:]
         bases = self._bases(ids, spans)
-        grown = 0 if document.is_written else len(ids) - len(document.input_ids)
+        grown = 0 if document.is_written else len(ids) - len(whole)
         return replace(
             document,
-            input_ids=ids,
+            input_ids=np.array(ids, dtype=np.int64),
             answer_start=document.answer_start + grown,
             sequence_spans=spans,
             bases=bases,

@@ -36,18 +36,18 @@ class TokenSplitter:
     def split(self, document: Document, variant: int) -> Document:
         """The same document with some tokens split; the same variant is the same on every machine."""
         assert not document.token_bases, "soft-masked bases are pretraining's, and it reads one segmentation"
-        content = np.array(document.input_ids, dtype=np.int64).tobytes()
+        ids, content = document.input_ids.tolist(), document.input_ids.tobytes()
         generator = random.Random(zlib.crc32(content, variant))
         places = [place for span in document.sequence_spans for place in range(*span)]
-        candidates = [place for place in places if self.halves.get(document.input_ids[place])]
-        room = self.max_length - len(document.input_ids)
+        candidates = [place for place in places if self.halves.get(ids[place])]
+        room = self.max_length - len(ids)
         chosen = [place for place in candidates if generator.random() < self.share]
         return self._with_splits(
             document, sorted(generator.sample(chosen, min(room, len(chosen)))), generator
         )
 
     def _with_splits(self, document: Document, places: list[int], generator: random.Random) -> Document:
-        ids = list(document.input_ids)
+        ids = document.input_ids.tolist()
         for place in reversed(places):
             ids[place : place + 1] = generator.choice(self.halves[ids[place]])
         earlier = np.array(places, dtype=np.int64)
@@ -57,7 +57,7 @@ class TokenSplitter:
         ]
         return replace(
             document,
-            input_ids=ids,
+            input_ids=np.array(ids, dtype=np.int64),
             answer_start=document.answer_start + len(places),
             sequence_spans=spans,
         )

@@ -13,20 +13,22 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from itertools import accumulate
+from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 from tokenizers import Encoding, Tokenizer
 
 from omnina.merge_ranks import MergeRanks, merge_ranks
 
 WHOLE_TEXT = r"[\s\S]+"  # splintr cuts a text before it joins; this cuts nothing
+CACHED_CHARACTERS = 4_000_000  # splintr keeps every text; to empty its cache takes 4 ms
 
 
 class EncodedText(Protocol):
-    """A text's token ids, and which tokens hold which characters."""
+    """A text's token ids, (tokens,) int64, and which tokens hold which characters."""
 
-    ids: list[int]
+    ids: np.ndarray
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """(first, stop) of the tokens that hold the characters start..end."""
@@ -60,7 +62,7 @@ class LibraryText:
     """An ``EncodedText`` of tokenizers."""
 
     def __init__(self, encoding: Encoding) -> None:
-        self.ids, self._encoding = encoding.ids, encoding
+        self.ids, self._encoding = np.array(encoding.ids, dtype=np.int64), encoding
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """(first, stop) of the tokens that hold the characters start..end."""
@@ -86,7 +88,8 @@ class MergeRankEncoder:
         lines = [b"%s %d" % (b64encode(piece), number) for piece, number in ranks.by_bytes.items()]
         splintr = importlib.import_module("splintr")
         self._core = splintr.Tokenizer.from_bytes(b"\n".join(lines), WHOLE_TEXT)
-        self._lengths = [0] * (1 + max(ranks.by_bytes.values()))
+        self._cached = 0
+        self._lengths = np.zeros(1 + max(ranks.by_bytes.values()), dtype=np.int64)
         for piece, number in ranks.by_bytes.items():
             self._lengths[number] = len(piece)
         known = "".join(re.escape(letter) for letter in ranks.letters)
@@ -108,7 +111,10 @@ class MergeRankEncoder:
         encoded = [
             self._ranked(text) if self._covers(text) else self._library.encode([text])[0] for text in texts
         ]
-        self._core.clear_cache()  # it would keep every text
+        self._cached += sum(map(len, texts))
+        if self._cached > CACHED_CHARACTERS:
+            self._core.clear_cache()
+            self._cached = 0
         return encoded
 
     def _covers(self, text: str) -> bool:
@@ -117,46 +123,33 @@ class MergeRankEncoder:
 
     def _ranked(self, text: str) -> "RankedText":
         text = self._prefix + text
-        return RankedText(self._core.encode_raw(text), len(text), len(self._prefix), self._lengths)
+        ids = np.frombuffer(self._core.encode_flat(text), np.uint32).astype(np.int64)
+        return RankedText(ids, len(self._prefix), self._lengths)
 
 
 class RankedText:
-    """An ``EncodedText`` whose characters are bytes, of ``lengths`` in each token.
+    """An ``EncodedText`` whose characters are bytes: (vocabulary,) ``lengths`` of each piece."""
 
-    Places are counted from the nearer end: the prompt around a sequence is short.
-    """
+    def __init__(self, ids: np.ndarray, shift: int, lengths: np.ndarray) -> None:
+        self.ids, self._shift, self._lengths = ids, shift, lengths
 
-    def __init__(self, ids: list[int], size: int, shift: int, lengths: Sequence[int]) -> None:
-        self.ids, self._size, self._shift, self._lengths = ids, size, shift, lengths
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """(tokens,) the character behind each."""
+        return np.cumsum(self._lengths[self.ids]) - self._shift
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """(first, stop) of the tokens that hold the characters start..end."""
-        return self._first_past(start + self._shift), self._last_before(end + self._shift) + 1
+        first, last = np.searchsorted(self._ends, [start, end - 1], side="right")
+        return int(first), int(last) + 1
 
     def start(self, token: int) -> int:
         """The first character of a token."""
-        return sum(self._lengths[number] for number in self.ids[:token]) - self._shift
+        return int(self._ends[token - 1]) if token else -self._shift
 
     def starts(self, first: int, stop: int) -> list[int]:
         """And of each of the tokens first..stop, in one go."""
-        lengths = (self._lengths[number] for number in self.ids[first:stop])
-        return list(accumulate(lengths, initial=self.start(first)))[: stop - first]
-
-    def _first_past(self, place: int) -> int:
-        covered = 0
-        for token, number in enumerate(self.ids):
-            covered += self._lengths[number]
-            if covered > place:
-                return token
-        raise AssertionError("every base has a token")
-
-    def _last_before(self, place: int) -> int:
-        begin = self._size
-        for token in range(len(self.ids) - 1, -1, -1):
-            begin -= self._lengths[self.ids[token]]
-            if begin < place:
-                return token
-        raise AssertionError("every base has a token")
+        return (self._ends[first:stop] - self._lengths[self.ids[first:stop]]).tolist()
 
 
 def fastest_encoder(tokenizer: Tokenizer) -> TextEncoder:

@@ -8,6 +8,8 @@ A sequence that does not fit is cut at its end, and then there is no EOS: it doe
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from omnina.prompt import Document, PromptEncoder, Row, writing_prompt
 from omnina.soft_masking import token_bases, within
 from omnina.text_encoding import EncodedText
@@ -19,13 +21,13 @@ def encode_writing(encoder: PromptEncoder, rows: Sequence[Row]) -> list[Document
         [writing_prompt(row.response) for row in rows], [row.nucleotides.text for row in rows]
     )
     return [
-        _document(encoder, row, [encoder.bos_id, *prompt.ids], sequence)
+        _document(encoder, row, np.concatenate([[encoder.bos_id], prompt.ids]), sequence)
         for row, prompt, sequence in zip(rows, prompts, sequences, strict=True)
     ]
 
 
 def _document(
-    encoder: PromptEncoder, row: Row, prompt: list[int], sequence: EncodedText
+    encoder: PromptEncoder, row: Row, prompt: np.ndarray, sequence: EncodedText
 ) -> Document | ValueError:
     room = encoder.max_length - len(prompt) - 1  # EOS
     spans, bases = _kept(row, sequence, room)
@@ -35,7 +37,8 @@ def _document(
             f"tokens: the prompt takes {len(prompt)} (write_sequences)"
         )
     whole = len(sequence.ids) <= room
-    ids = [*prompt, *sequence.ids[:room], *([encoder.eos_id] if whole else [])]
+    end = np.array([encoder.eos_id] if whole else [], dtype=np.int64)
+    ids = np.concatenate([prompt, sequence.ids[:room], end])
     shifted = [(first + len(prompt), stop + len(prompt)) for first, stop in spans]
     cased = within(token_bases(row.nucleotides, sequence), shifted)
     return Document(ids, len(prompt), shifted, bases, row.nucleotides.bases - bases, cased)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from omnina.chunking import SequenceRules, parse_cell, reverse_complement, shifted_windows
 from omnina.dataset import load_data
@@ -178,3 +180,11 @@ def test_sources_come_from_the_column_or_the_file(tmp_path):
     path = table(tmp_path, [[dna(300), "a", "x"], [dna(300), "b", "y"]], ("sequence", "response", "kind"))
     assert load(tmp_path, path).sources == ["rows.csv"]
     assert load(tmp_path, path, replace(PRETRAIN, source_column="kind")).sources == ["x", "y"]
+
+
+def test_a_tokenizer_of_more_pieces_than_two_bytes_hold(tmp_path):
+    vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2} | {f"piece {n}": n for n in range(3, 2**16 + 1)}
+    definition = Tokenizer(BPE(vocabulary, [], unk_token="<unk>")).to_str()
+    path = table(tmp_path, [[dna(300), "a"]])
+    with pytest.raises(UserError, match=r"65,537 pieces; .* 65,536 are the most"):
+        load_data(str(path), definition, BOS_ID, EOS_ID, PRETRAIN, cache_dir=tmp_path / "cache", workers=0)

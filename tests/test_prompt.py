@@ -58,7 +58,7 @@ def test_the_mask_is_exactly_the_prompt_on_every_row(merging, prompt):
     for row, document in zip(rows, encoder.encode(rows), strict=True):
         assert isinstance(document, Document)
         text = prompt.render(row.nucleotides.text, row.question)
-        ids, start = document.input_ids, document.answer_start
+        ids, start = document.input_ids.tolist(), document.answer_start
         assert ids[:start] == [BOS, *plain.encode(text, add_special_tokens=False).ids]
         assert ids[start:] == encoder.answer_ids(row.response)
         assert plain.decode(ids[start:-1]) == row.response + prompt.after_response

@@ -98,7 +98,7 @@ class Annotator:
         for batch in self.generator.batches(
             [len(prompt) for prompt in prompts], self.reader.tokens_per_batch
         ):
-            of_batch = [np.array(prompts[place], dtype=np.int64) for place in batch]
+            of_batch = [prompts[place] for place in batch]
             texts = self.generator.generate(of_batch, [draws[place] for place in batch])
             answers |= zip(batch, texts, strict=True)
         documents = [_with_answer(w.document, answers[place]) for place, w in enumerate(windows)]
@@ -124,4 +124,4 @@ class Annotator:
 
 
 def _with_answer(document: Document, answer: list[int]) -> Document:
-    return replace(document, input_ids=[*document.input_ids[: document.answer_start], *answer])
+    return replace(document, input_ids=np.concatenate([document.input_ids[: document.answer_start], answer]))

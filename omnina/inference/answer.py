@@ -293,7 +293,7 @@ class Answerer:
 
 
 def _prompt(document: Document) -> np.ndarray:
-    return np.array(document.input_ids[: document.answer_start], dtype=np.int64)
+    return document.input_ids[: document.answer_start]
 
 
 def _refused(error: ValueError) -> Answer:

@@ -170,5 +170,5 @@ def _alone(reader: PackedReader, annotations: set[str]) -> dict[str, float]:
     }
 
 
-def _bare_document(bos_id: int, prompt: list[int], answer: list[int]) -> Document:
-    return Document([bos_id, *prompt, *answer], 1 + len(prompt), [], 0, 0)
+def _bare_document(bos_id: int, prompt: np.ndarray, answer: list[int]) -> Document:
+    return Document(np.concatenate([[bos_id], prompt, answer]), 1 + len(prompt), [], 0, 0)

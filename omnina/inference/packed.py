@@ -91,7 +91,7 @@ class PackedReader:
     @torch.no_grad()
     def nats_after_shared_beginning(self, documents: Sequence[Document]) -> list[np.ndarray]:
         """The same as ``token_nats``, where all begin alike: that part is read once. One forward pass."""
-        ids = [np.asarray(document.input_ids) for document in documents]
+        ids = [document.input_ids for document in documents]
         shared = max(common_prefix(ids, min(map(len, ids)) - 1), 1)
         rows = [{"input_ids": own, "answer_start": shared} for own in ids]
         batch = replace(self._collate, share_prefix=True)(rows)

@@ -85,14 +85,14 @@ class SequenceWriter:
         """Tokens of which training sequences are made: at single bases no piece is."""
         pieces = [piece for piece in self.reader.tokenizer.get_vocab() if not set(piece) - WRITTEN]
         _, texts = self.reader.annotating.texts([], pieces)
-        return [text.ids[0] for text in texts if len(text.ids) == 1]
+        return [int(text.ids[0]) for text in texts if len(text.ids) == 1]
 
     def _prompts(self, annotations: Sequence[str]) -> list[list[int]]:
         for annotation in annotations:
             if not annotation.strip():
                 raise UserError("an annotation is empty; there is nothing to write a sequence of.")
         texts, _ = self.reader.annotating.texts([writing_prompt(text) for text in annotations], [])
-        prompts = [[BOS_ID, *text.ids] for text in texts]
+        prompts = [[BOS_ID, *text.ids.tolist()] for text in texts]
         for annotation, prompt in zip(annotations, prompts, strict=True):
             if len(prompt) + self.decoding.max_new_tokens > self.reader.max_length:
                 raise UserError(
@@ -103,6 +103,6 @@ class SequenceWriter:
         return prompts
 
     def _written(self, prompt: list[int], answer: list[int]) -> WrittenSequence:
-        [nats] = self.reader.token_nats([Document([*prompt, *answer], len(prompt), [], 0, 0)])
+        [nats] = self.reader.token_nats([Document(np.array([*prompt, *answer]), len(prompt), [], 0, 0)])
         bases = self.reader.tokenizer.decode(answer, skip_special_tokens=True)
         return WrittenSequence(bases, float(nats[len(prompt) :].sum()), answer[-1] == EOS_ID)

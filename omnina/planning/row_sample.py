@@ -65,7 +65,7 @@ def _sampled(path: Path, encoder: RowEncoder, wanted: int, seed: int) -> TableSa
     records = chain.from_iterable(read_records(path, encoder.settings.columns, part) for part in parts)
     drawn, count = _drawn(records, wanted, random.Random(seed))
     rows = [
-        {"input_ids": np.asarray(document.input_ids), "answer_start": document.answer_start}
+        {"input_ids": document.input_ids, "answer_start": document.answer_start}
         for batch in batched_records(drawn)
         for outcome in encoder.outcomes(batch)
         for document in outcome.documents

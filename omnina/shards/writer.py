@@ -7,14 +7,12 @@ rejected_rows.csv     rows left out under bad_rows: skip, without a header
 
 import csv
 import json
-from array import array
 from collections import Counter
-from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
 from omnina.errors import UserError
 from omnina.prompt import Document
@@ -49,9 +47,9 @@ class ShardWriter:
         self.counts, self.sources = Counts(), {}
         self.documents_by_file: Counter[str] = Counter()
         self.answers = AnswerTally()
-        self._ids, self._spans = _Lists("H"), _Lists("i")
+        self._ids, self._spans = _Lists(np.uint16), _Lists(np.int32)
         self._numbers: list[tuple[int, int, int, int]] = []  # answer_start, bases, source, line
-        self._masked = _Lists("i")
+        self._masked = _Lists(np.int32)
         self._schema = MASKED_SCHEMA if settings.soft_masked else SCHEMA
         self._arrow = pa.ipc.new_file(str(folder / ROWS_FILE), self._schema)
         self._rejected_stream = (folder / REJECTED_FILE).open("w", encoding="utf-8", newline="")
@@ -113,8 +111,8 @@ class ShardWriter:
         counts.trimmed_documents += document.trimmed_bases > 0
         counts.soft_masked_bases += lower_case_bases(document.token_bases)
         self._ids.add(document.input_ids)
-        self._spans.add(chain.from_iterable(document.sequence_spans))
-        self._masked.add(chain.from_iterable(masked_spans(document.token_bases, document.sequence_spans)))
+        self._spans.add(document.sequence_spans)
+        self._masked.add(masked_spans(document.token_bases, document.sequence_spans))
         self._numbers.append((document.answer_start, document.bases, source, line))
         if len(self._numbers) >= DOCUMENTS_PER_BATCH:
             self._flush()
@@ -130,21 +128,18 @@ class ShardWriter:
 
 
 class _Lists:
-    """Lists of whole numbers, laid out as Arrow has them: much cheaper than to hand it lists of Python ints.
+    """Lists of whole numbers, laid out as Arrow has them: much cheaper than lists of Python ints."""
 
-    ``code``: ``array``'s of their type.
-    """
+    def __init__(self, kind: type) -> None:
+        self._kind, self._lists = kind, []
 
-    def __init__(self, code: str) -> None:
-        self._values, self._ends = array(code), array("i", [0])
-
-    def add(self, values: Iterable[int]) -> None:
+    def add(self, values: ArrayLike) -> None:
         """Take one more list."""
-        self._values.extend(values)
-        self._ends.append(len(self._values))
+        self._lists.append(np.asarray(values, dtype=self._kind).ravel())
 
     def taken(self) -> pa.ListArray:
         """All lists since the last call."""
-        values, ends = (pa.array(np.array(numbers)) for numbers in (self._values, self._ends))
-        del self._values[:], self._ends[1:]
-        return pa.ListArray.from_arrays(ends, values)
+        ends = np.cumsum([0, *map(len, self._lists)], dtype=np.int32)
+        values = np.concatenate(self._lists) if self._lists else np.empty(0, dtype=self._kind)
+        self._lists = []
+        return pa.ListArray.from_arrays(pa.array(ends), pa.array(values))

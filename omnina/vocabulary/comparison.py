@@ -146,7 +146,7 @@ class _Tally:
         return outcomes
 
     def _count(self, document: Document, characters: int) -> None:
-        ids = document.input_ids
+        ids = document.input_ids.tolist()
         self.bases += document.bases
         self.characters += characters
         for start, end in document.sequence_spans:

@@ -47,7 +47,7 @@ def as_row(document) -> dict:
 @pytest.mark.parametrize("cell", ["ACGTTGCAAC", "gRNA:GATTACA target:ACGTTGG"])
 def test_a_row_the_other_way_round(tokenizer, cell):
     [document] = encode_writing(encoder(tokenizer), [Row(parse_cell(cell), "a </s> gene")])
-    ids, start = document.input_ids, document.answer_start
+    ids, start = document.input_ids.tolist(), document.answer_start
     assert (ids[0], ids[-1], ids.count(EOS_ID)) == (BOS_ID, EOS_ID, 1)
     assert tokenizer.decode(ids[1:start]) == writing_prompt("a </s> gene")
     assert tokenizer.decode(ids[start:-1]) == cell

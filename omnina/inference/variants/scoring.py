@@ -77,7 +77,7 @@ class VariantScorer:
 
     def _alike(self, windows: Sequence[Window]) -> list[float]:
         readings = [self.readings(*window) for window in windows]
-        documents = {tuple(document.input_ids): document for of_window in readings for document in of_window}
+        documents = {d.input_ids.tobytes(): d for of_window in readings for d in of_window}
         if not documents:
             return [float("nan")] * len(windows)
         nats = self.reader.nats_after_shared_beginning(list(documents.values()))
@@ -86,7 +86,7 @@ class VariantScorer:
             for (ids, document), of_document in zip(documents.items(), nats, strict=True)
         }
         return [
-            float(np.mean([sums[tuple(d.input_ids)] for d in of_window])) if of_window else float("nan")
+            float(np.mean([sums[d.input_ids.tobytes()] for d in of_window])) if of_window else float("nan")
             for of_window in readings
         ]
 
