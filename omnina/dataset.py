@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from omnina.chunking import filter_reason, parse_cell
 from omnina.cores import usable_cores
@@ -39,6 +40,7 @@ FORMAT_VERSION = 4
 SHARD_FOLDER = "shards"
 CACHE_LOCK = "cache.lock"  # shared by those who load, see cache_cleaning.py
 USE_SUFFIX = ".use"
+HIGHEST_ID = 2**16 - 1
 _in_use: dict[Path, IO[str]] = {}  # locks on table sets, until this process ends
 
 
@@ -216,6 +218,7 @@ def sources_of(path: Path, part: TablePart, settings: DataSettings) -> Iterator[
 
 def _build(tables: list[Table], encoder: tuple, folder: Path, workers: int | None) -> None:
     """Write the shards that are missing, and what is known of them together."""
+    _check_ids(encoder[0])
     try:
         row_encoder(*encoder)  # a prompt that does not fit is found here, not in the workers
     except ValueError as error:
@@ -234,6 +237,15 @@ def _build(tables: list[Table], encoder: tuple, folder: Path, workers: int | Non
         if not folder.is_dir():
             files = [str(table.path) for table in tables]
             merge_shards(shard_folder, [shard.name for shard in shards], files, settings, folder)
+
+
+def _check_ids(tokenizer_json: str) -> None:
+    highest = max(Tokenizer.from_str(tokenizer_json).get_vocab().values(), default=0)
+    if highest > HIGHEST_ID:
+        raise UserError(
+            f"the tokenizer's ids go up to {highest:,}, but tables are kept as ids of two bytes, up to "
+            f"{HIGHEST_ID:,}; use a tokenizer of fewer pieces (scripts/train_tokenizer.py)."
+        )
 
 
 def _worker_count(tables: list[Table], wanted: int | None) -> int:

@@ -38,31 +38,12 @@ def row_copies(
         return None
     generator = np.random.default_rng(seed)
     starts = np.cumsum([0, *rows_by_table[:-1]])
-    kind = _kind_of_ids(sum(rows_by_table))
+    kind = np.int32 if sum(rows_by_table) <= np.iinfo(np.int32).max else np.int64
     tables = [
         _repeated(rows, often, generator, kind) + kind(start)
         for start, rows, often in zip(starts, rows_by_table, repeats, strict=True)
     ]
     return np.concatenate(tables)
-
-
-def copies_of_each(repeats: np.ndarray, seed: int) -> np.ndarray:
-    """Row ids of an epoch, (copies,) ascending, where rows come up differently often.
-
-    Args:
-        repeats: (rows,) how often each; of rows that agree, a random part once more, for the fraction.
-        seed: chooses them.
-    """
-    generator = np.random.default_rng(seed)
-    kind = _kind_of_ids(len(repeats))
-    values, group_of = np.unique(repeats, return_inverse=True)
-    rows = np.argsort(group_of, kind="stable").astype(kind)
-    groups = np.split(rows, np.cumsum(np.bincount(group_of))[:-1])
-    drawn = [
-        group[_repeated(len(group), often, generator, kind)]
-        for group, often in zip(groups, values, strict=True)
-    ]
-    return np.sort(np.concatenate(drawn))
 
 
 def table_repeats(rows_by_table: Sequence[int], weights: Sequence[float], temperature: float) -> np.ndarray:
@@ -73,13 +54,13 @@ def table_repeats(rows_by_table: Sequence[int], weights: Sequence[float], temper
     return repeats / repeats.min()
 
 
-def _kind_of_ids(rows: int) -> type:
-    return np.int32 if rows <= np.iinfo(np.int32).max else np.int64
-
-
-def _repeated(rows: int, often: float, generator: np.random.Generator, kind: type) -> np.ndarray:
-    """0..rows, each floor(often) times, and a random part of them once more."""
+def drawn_times(rows: int, often: float, generator: np.random.Generator) -> np.ndarray:
+    """(rows,) int32 how often each comes up: floor(often) times, and a random part of them once more."""
     whole = int(often)
     times = np.full(rows, whole, dtype=np.int32)
     times[generator.permutation(rows)[: round((often - whole) * rows)]] += 1
-    return np.repeat(np.arange(rows, dtype=kind), times)
+    return times
+
+
+def _repeated(rows: int, often: float, generator: np.random.Generator, kind: type) -> np.ndarray:
+    return np.repeat(np.arange(rows, dtype=kind), drawn_times(rows, often, generator))

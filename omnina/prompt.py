@@ -89,7 +89,7 @@ class Row:
     question: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no truth
 class Document:
     """A row as token ids.
 

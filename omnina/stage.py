@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-from omnina.answer_balance import answer_repeats
+from omnina.answer_balance import balanced_copies
 from omnina.checkpoints.contents import TOKENIZER_KEY, WRITES_KEY, checkpoint_tokenizer, weights_digest
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, questions_of
 from omnina.label_coverage import check_untallied_answers
 from omnina.local_heads import start_local_heads
-from omnina.mixing import check_mixing, copies_of_each, row_copies, table_repeats
+from omnina.mixing import check_mixing, row_copies, table_repeats
 from omnina.model import OmniNAForCausalLM
 from omnina.model_config import read_model_config
 from omnina.packing import StepPlan, accumulation_steps
@@ -259,5 +259,5 @@ def _copies(run: RunSettings, data: TokenizedData, seed: int) -> np.ndarray | No
     balance = getattr(run, "answer_balance", 0)  # fine-tuning's
     if not balance:
         return row_copies(rows, weights, run.mixing_temperature, seed)
-    by_table = np.repeat(table_repeats(rows, weights, run.mixing_temperature), rows)
-    return copies_of_each(by_table * answer_repeats(data, balance), seed)
+    by_table = table_repeats(rows, weights, run.mixing_temperature)
+    return balanced_copies(data, balance, by_table, run.given_labels(), seed)

@@ -141,6 +141,7 @@ class RankedText:
     def span(self, start: int, end: int) -> tuple[int, int]:
         """(first, stop) of the tokens that hold the characters start..end."""
         first, last = np.searchsorted(self._ends, [start, end - 1], side="right")
+        assert last < len(self.ids), "every base has a token"
         return int(first), int(last) + 1
 
     def start(self, token: int) -> int:

@@ -99,3 +99,13 @@ def test_a_run_on_drawn_resolutions_answers_at_both(tmp_path):
         [answer] = answerer.answer([Query(parse_cell(cell), RICH)])
         assert sum(answer.labels.values()) == pytest.approx(1)
     assert lengths[BASES] == len(cell) > lengths[PIECES]
+
+
+def test_a_draw_stays_what_it_was():
+    """Caches hold documents under a name that says nothing of the draw: another would not be noticed."""
+    plain = document("ACGTTGCAACGGATTACAGGCCTTAAGC")
+    drawn = ResolutionDraws(TOKENIZER.backend_tokenizer, 512).draw(plain, 7)
+    wanted = [304, 548, 546, 547, 547, 546, 548, 545, 545, 294, 545, 547, 547, 545, 548, 545, 546, 546]
+    wanted += [427, 282, 548]
+    assert drawn.input_ids[slice(*drawn.sequence_spans[0])].tolist() == wanted
+    assert drawn.input_ids.dtype == plain.input_ids.dtype == np.int64

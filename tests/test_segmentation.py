@@ -15,9 +15,9 @@ BACKEND = TOKENIZER.backend_tokenizer
 CELLS = ["".join(random.Random(7).choices("ACGT", k=300)), "gRNA:ACGTNNACGTACGT targetRNA:GGGTTTACCCAGA", "A"]
 
 
-def document(cell: str, max_length: int = 512) -> Document:
+def document(cell: str, max_length: int = 512, question: str = "Is GATTACA a gene?") -> Document:
     encoder = PromptEncoder(BACKEND, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=max_length)
-    (found,) = encoder.encode([Row(parse_cell(cell), "Yes", "Is GATTACA a gene?")])
+    (found,) = encoder.encode([Row(parse_cell(cell), "Yes", question)])
     return found
 
 
@@ -54,3 +54,12 @@ def test_a_document_stays_within_the_longest_length():
     for room in (0, 3):
         longest = len(plain.input_ids) + room
         assert len(TokenSplitter(BACKEND, 1.0, longest).split(plain, 1).input_ids) == longest
+
+
+def test_a_split_stays_what_it_was():
+    """Caches hold documents under a name that says nothing of the draw: another would not be noticed."""
+    plain = document("ACGTTGCAACGGATTACAGGCCTTAAGC", question="Is this a gene?")
+    split = TokenSplitter(BACKEND, 0.5, 512).split(plain, 1)
+    wanted = [304, 264, 305, 312, 294, 284, 268, 263, 546, 548, 324, 545, 263, 548]
+    assert split.input_ids[slice(*split.sequence_spans[0])].tolist() == wanted
+    assert plain.input_ids.dtype == split.input_ids.dtype == np.int64

@@ -14,7 +14,7 @@ from omnina import finetune
 ROOT = Path(__file__).parents[1]
 
 
-SOFT = {"loss_weights": {"sequence": 0.1}, "label_smoothing": 0.1}
+SOFT = {"loss_weights": {"sequence": 0.1}, "label_smoothing": 0.1, "answer_balance": 0.5}
 
 
 @pytest.mark.parametrize("objective", [{}, SOFT], ids=["plain", "soft"])

@@ -24,7 +24,7 @@ class Steps:
         tokens: of a step, on average, over all devices.
         accumulation: passes of a step on each device; ``pass_tokens``: the most one of them holds.
         document: tokens of a document, its mean over tokens: that attention costs so much on average.
-        epoch_tokens, epochs: None where the tables are not known.
+        epoch_tokens, epochs: None where the tables are not known, or not their answers (``answer_balance``).
     """
 
     count: int | None
@@ -108,11 +108,11 @@ def _epoch_tokens(run: RunSettings, tables: KnownTables, plan: StepPlan) -> int 
     """
     if tables.data is not None:
         return plan.tokens_per_epoch
-    if getattr(run, "answer_balance", 0):
-        return None
     weights = run.train_weights or [1.0] * len(tables.documents)
     try:
         repeats = table_repeats(tables.documents, weights, run.mixing_temperature)
     except ValueError as error:
         raise UserError(str(error)) from error
+    if getattr(run, "answer_balance", 0):
+        return None
     return round(float((repeats * tables.tokens).sum()))

@@ -115,6 +115,8 @@ def subject_of(wish: Wish) -> Subject:
     training, validation = (_known(run, key, each, tokenizer, notes) for key, each in settings.items())
     rows = training.rows if training else _assumed_rows(run, config, notes)
     steps = planned_steps(run, args, training, rows, machine.devices)
+    if training and steps.epoch_tokens is None:
+        notes.append("answer_balance: how long an epoch is shows once the tables are in the cache")
     return Subject(stage, run, args, machine, config, training, validation, rows, steps, notes)
 
 

@@ -21,7 +21,6 @@ from omnina.text_encoding import fastest_encoder
 from omnina.writing import encode_writing
 
 ROWS_PER_TASK = 256
-MOST_PIECES = 2**16
 
 
 @dataclass(frozen=True)
@@ -95,18 +94,10 @@ class Outcome:
 
 
 class RowEncoder:
-    """Records to documents: filters, windows, prompts. Made anew in every worker process.
-
-    Raises ValueError for a prompt that does not fit, or a tokenizer of more than ``MOST_PIECES``.
-    """
+    """Records to documents: filters, windows, prompts. Made anew in every worker process."""
 
     def __init__(self, tokenizer_json: str, bos_id: int, eos_id: int, settings: DataSettings) -> None:
         tokenizer = Tokenizer.from_str(tokenizer_json)
-        if tokenizer.get_vocab_size() > MOST_PIECES:
-            raise ValueError(
-                f"the tokenizer has {tokenizer.get_vocab_size():,} pieces; ids are kept in two bytes, so "
-                f"that {MOST_PIECES:,} are the most: train a smaller one"
-            )
         self.settings = settings
         self.encoder = PromptEncoder(
             tokenizer,

@@ -17,7 +17,7 @@ def documents(reader) -> list[Document]:
 
 
 def ids_of(document: Document) -> torch.Tensor:
-    return torch.tensor([document.input_ids])
+    return torch.from_numpy(document.input_ids)[None]
 
 
 def test_each_layer_has_transformers_hidden_states(reader, plain, documents):

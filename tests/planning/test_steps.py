@@ -127,3 +127,13 @@ def test_attention_costs_what_it_costs_in_each_document():
 )
 def test_how_often(strategy, every, steps, epochs, expected):
     assert times(strategy, every, steps, epochs) == expected
+
+
+def test_an_epoch_of_balanced_answers_is_known_from_the_cache_alone(world, tmp_path, settled):
+    changes = {"cache_dir": str(tmp_path / "cache"), "answer_balance": 0.5}
+    given = arguments(world, "finetune", tmp_path / "run", max_steps=-1, num_train_epochs=3, **changes)
+    plan = make_plan(Wish(given, "finetune"))
+    assert plan.subject.steps.count is plan.subject.steps.epoch_tokens is None
+    assert any("answer_balance" in note for note in plan.subject.notes)
+    prepared = prepare(*planned_settings(given, "finetune", elsewhere=False))
+    assert make_plan(Wish(given, "finetune")).subject.steps.count == prepared.args.max_steps
