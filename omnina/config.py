@@ -97,7 +97,7 @@ class FinetuneSettings(RunSettings):
     )
     answer_balance: float = field(
         default=0.0,
-        metadata={"help": "rare answers come up more often; 1: all of a question equally, 0.5: between"},
+        metadata={"help": "rare answers come up more often, so epochs grow; 1: all of a question alike"},
     )
     label_smoothing: float = field(
         default=0.0,
