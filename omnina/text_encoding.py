@@ -1,11 +1,11 @@
 """Text to token ids: the library's own way, and a faster one where it gives the same ids.
 
 A SentencePiece BPE joins, again and again, the neighbours whose joint piece has the lowest id. So does a
-merge-rank BPE with ids as ranks, on bytes; splintr's takes half the time of tokenizers and SentencePiece, and
-tiktoken's two thirds. Whether that is the same for a tokenizer at hand is decided from its definition
-(``MergeRankEncoder.of``), and for each text from its characters: whatever is outside goes the library's way,
-so ids never depend on the choice. splintr comes with requirements-corpus.txt; without it the library does
-all.
+merge-rank BPE with ids as ranks, on bytes; splintr's takes less than half the time of tokenizers and
+SentencePiece, tiktoken's two thirds. Whether that is the same for a tokenizer at hand is decided from its
+definition (``MergeRankEncoder.of``), and for each text from its characters: whatever is outside goes the
+library's way, so ids never depend on the choice. splintr comes with requirements-corpus.txt; without it the
+library does all.
 """
 
 import importlib.util
