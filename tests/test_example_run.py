@@ -42,4 +42,4 @@ def test_four_tenths_of_the_default_fine_tuning_answer_far_better_than_chance(pr
     finetune.main([str(ROOT / "configs/finetune/example.yaml"), *arguments])
     results = json.loads((folder / "evaluation" / "metrics.json").read_text())["results"]
     assert results["Which phylum is this 16S ribosomal RNA gene from?"]["OmniNA"]["accuracy"] > 0.85
-    assert results["Does this sequence code for a protein?"]["OmniNA"]["mcc"] > 0.65
+    assert results["Does this sequence code for a protein?"]["OmniNA"]["mcc"] > 0.55
