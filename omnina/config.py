@@ -99,6 +99,10 @@ class FinetuneSettings(RunSettings):
         default=0.0,
         metadata={"help": "rare answers come up more often, so epochs grow; 1: all of a question alike"},
     )
+    uniform_prior: bool = field(
+        default=False,
+        metadata={"help": "labels are chosen as if all of a question were as frequent as each other"},
+    )
     label_smoothing: float = field(
         default=0.0,
         metadata={"help": "share of the answer that goes to all labels of its question; 0.1 is usual"},

@@ -17,6 +17,7 @@ from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, questions_of
 from omnina.label_coverage import check_untallied_answers
+from omnina.label_prior import with_uniform_prior
 from omnina.local_heads import start_local_heads
 from omnina.mixing import check_mixing, row_copies, table_repeats
 from omnina.model import OmniNAForCausalLM
@@ -101,7 +102,7 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
     )
     if args.max_steps <= 0:
         args.max_steps = ceil(args.num_train_epochs * plan.steps_per_epoch)
-    questions = _questions(run, tables[0], tokenizer) if settings.questions else None
+    questions = _questions(run, tables[0], plan, tokenizer) if settings.questions else None
     return Stage(run, args, settings, tokenizer, *tables, plan, questions, command)
 
 
@@ -152,6 +153,7 @@ def decisive_settings(stage: Stage) -> dict:
     settings |= {"local_heads": True} if run.local_heads else {}
     balance = getattr(run, "answer_balance", 0)  # fine-tuning's
     settings |= {"answer_balance": balance} if balance else {}
+    settings |= {"uniform_prior": True} if getattr(run, "uniform_prior", False) else {}
     settings |= {"max_steps": args.max_steps, "model": start}
     settings |= {"data": stage.train.data_hash, "tokenised": stage.train.folder.name}
     if args.load_best_model_at_end or getattr(run, "early_stopping_patience", None) is not None:
@@ -161,12 +163,16 @@ def decisive_settings(stage: Stage) -> dict:
     return json.loads(json.dumps(settings, default=str))
 
 
-def _questions(run: RunSettings, train: TokenizedData, tokenizer: PreTrainedTokenizerFast) -> Questions:
+def _questions(
+    run: RunSettings, train: TokenizedData, plan: StepPlan, tokenizer: PreTrainedTokenizerFast
+) -> Questions:
     """How each training question is answered; UserError for labels that leave out a training answer."""
     by_text = questions_of(train.answers, run.given_labels(), run.training_settings().both_strands)
     prompt, backend = run.data_settings().prompt, tokenizer.backend_tokenizer
     encoder = PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=run.max_length)
     check_untallied_answers(train, by_text, encoder, tokenizer)
+    if run.uniform_prior:
+        by_text = with_uniform_prior(by_text, train, plan.copies, encoder)
     return Questions(by_text, run.max_length)
 
 

@@ -7,6 +7,9 @@ For a question with labels:
 ``positions``           logistic regression on the base at each position; cells of one length only
 ``reverse complement``  cells of two parts: is one the exact reverse complement of the other?
 
+Where the model answers as if all labels were as frequent (``omnina/label_prior.py``), both regressions come
+twice, the second time with the shares of the training answers divided out of their probabilities too.
+
 For free text, whose answers are too many for a class each:
 
 ``majority``            the most frequent training answer
@@ -38,12 +41,15 @@ Parts = tuple[tuple[str, str], ...]  # a cell's (name, bases)
 Pairs = Sequence[tuple[Nucleotides, str]]
 
 
-def fit_baselines(train: Pairs, test_cells: Sequence[Nucleotides]) -> dict[str, Prediction]:
+def fit_baselines(
+    train: Pairs, test_cells: Sequence[Nucleotides], uniform_prior: bool = False
+) -> dict[str, Prediction]:
     """Predictions for the test cells by each baseline that fits this kind of cell; none if there is no row.
 
     Args:
         train: (cell, answer) of each training row.
         test_cells: to predict.
+        uniform_prior: give both regressions with each label as frequent as the others, too.
     """
     if not train:
         return {}
@@ -54,9 +60,12 @@ def fit_baselines(train: Pairs, test_cells: Sequence[Nucleotides]) -> dict[str, 
     if len(set(answers)) > 1:
         drawn = _drawn(len(train))
         some, given = [cells[place] for place in drawn], [answers[place] for place in drawn]
-        found[_named("k-mers", train)] = _k_mers(some, given, wanted)
+        fitted = {_named("k-mers", train): _k_mers(some, given, wanted)}
         if _one_shape([*cells, *wanted]):
-            found[_named("positions", train)] = _positions(some, given, wanted)
+            fitted[_named("positions", train)] = _positions(some, given, wanted)
+        found |= fitted
+        if uniform_prior:
+            found |= {f"{name}, uniform prior": _alike(each, given) for name, each in fitted.items()}
         if all(len(parts) == 2 for parts in [*cells, *wanted]):
             found["reverse complement"] = _complement_rule(cells, answers, wanted)
     return found
@@ -116,6 +125,14 @@ def _k_mers(cells: list[Parts], answers: list[str], wanted: list[Parts]) -> Pred
     )
     model.fit(cells, answers)
     return list(model.classes_), model.predict_proba(wanted)
+
+
+def _alike(prediction: Prediction, answers: list[str]) -> Prediction:
+    """Probabilities over the shares of the training answers, normalised again."""
+    labels, probabilities = prediction
+    counts = Counter(answers)
+    weighed = probabilities / [counts[label] for label in labels]
+    return labels, weighed / weighed.sum(axis=1, keepdims=True)
 
 
 def _words(parts: Parts) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from omnina.evaluation.asked_rows import AskedRow
-from omnina.evaluation.baselines import fit_baselines, write_baselines
+from omnina.evaluation.baselines import Prediction, fit_baselines, write_baselines
 from omnina.evaluation.bootstrap import bootstrap_intervals, mean_intervals
 from omnina.evaluation.calibration import Calibration, fit_calibration
 from omnina.evaluation.metrics import (
@@ -74,7 +74,8 @@ def evaluate(
         if known and known.labels:
             scores = np.stack([answer.log_probabilities for answer in given])
             scored = Scored([row.gold for row in asked], known.labels, normalised(scores, known.temperature))
-            _add_labelled(found, question, scored, asked, train)
+            baselines = fit_baselines(*_pairs(train, asked), known.log_prior is not None)
+            _add_labelled(found, question, scored, baselines)
         else:
             written = {MODEL: [answer.text for answer in given]} | write_baselines(*_pairs(train, asked))
             found.results[question] = _written_results(written, asked, train)
@@ -85,10 +86,10 @@ def evaluate(
 
 
 def _add_labelled(
-    found: Evaluation, question: str, scored: Scored, asked: list[AskedRow], train: list[AskedRow]
+    found: Evaluation, question: str, scored: Scored, baselines: Mapping[str, Prediction]
 ) -> None:
     systems = {MODEL: scored}
-    for name, (labels, probabilities) in fit_baselines(*_pairs(train, asked)).items():
+    for name, (labels, probabilities) in baselines.items():
         systems[name] = Scored(scored.gold, labels, probabilities)
     found.scored[question] = systems
     found.results[question] = {

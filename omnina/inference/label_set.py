@@ -19,10 +19,12 @@ class LabelSet:
     tree: LabelTree
 
     @classmethod
-    def of(cls, labels: Sequence[str], encoder: PromptEncoder) -> "LabelSet":
-        """Tokenise labels as training did."""
+    def of(
+        cls, labels: Sequence[str], encoder: PromptEncoder, log_prior: Sequence[float] | None = None
+    ) -> "LabelSet":
+        """Tokenise labels as training did; ``log_prior`` is that of the question."""
         ids = [tuple(encoder.answer_ids(label)) for label in labels]
-        return cls(list(labels), ids, LabelTree.of(ids))
+        return cls(list(labels), ids, LabelTree.of(ids, log_prior))
 
     @cached_property
     def label_of(self) -> dict[tuple[int, ...], str]:
@@ -44,7 +46,7 @@ def label_sets_of(questions: Mapping[str, Question], encoder: PromptEncoder) -> 
     for name, question in questions.items():
         if question.labels:
             _check_different(name, question.labels, encoder)
-            found[name] = LabelSet.of(question.labels, encoder)
+            found[name] = LabelSet.of(question.labels, encoder, question.log_prior)
     return found
 
 

@@ -48,6 +48,7 @@ class LabelTree:
         edge_tokens: (E,) token that it leads to.
         label_edges: for each label, its edges in order.
         edge_branches: (E,) the first edge on the way to each; all labels of a branch begin with its token.
+        log_prior: (labels,) nats taken off each label's score; zeros where scores stay as they are.
     """
 
     tokens: np.ndarray
@@ -57,9 +58,10 @@ class LabelTree:
     edge_tokens: np.ndarray
     label_edges: tuple[tuple[int, ...], ...]
     edge_branches: np.ndarray
+    log_prior: np.ndarray
 
     @classmethod
-    def of(cls, labels: Sequence[Sequence[int]]) -> "LabelTree":
+    def of(cls, labels: Sequence[Sequence[int]], log_prior: Sequence[float] | None = None) -> "LabelTree":
         """The tree of labels given as token ids, each with the end token last.
 
         Raises ValueError if two labels are equal or one is empty.
@@ -80,6 +82,7 @@ class LabelTree:
             edge_tokens=np.array([way[-1] for way in edges], dtype=np.int64),
             label_edges=label_edges,
             edge_branches=np.array([edges[way[:1]] for way in edges], dtype=np.int64),
+            log_prior=np.zeros(len(labels)) if log_prior is None else np.array(log_prior),
         )
 
     @cached_property
@@ -95,11 +98,11 @@ class LabelTree:
         branches[self.edge_parents[leaving]] = self.edge_branches[leaving]
         return branches
 
-    @cached_property
-    def branch_sizes(self) -> np.ndarray:
-        """(branches,) labels of each branch, in the order of ``first_edges``."""
-        counts = np.bincount([edges[0] for edges in self.label_edges], minlength=len(self.edge_tokens))
-        return counts[self.first_edges]
+    def branch_weights(self, temperature: float) -> np.ndarray:
+        """(branches,) sums over a branch's labels of 1 / prior^(1 / T), in the order of ``first_edges``."""
+        branches = [edges[0] for edges in self.label_edges]
+        weights = np.exp(-self.log_prior / temperature)
+        return np.bincount(branches, weights, minlength=len(self.edge_tokens))[self.first_edges]
 
     @cached_property
     def _edges_by_parent(self) -> tuple[np.ndarray, np.ndarray]:
@@ -146,9 +149,9 @@ class LabelTree:
         return TreePart(nodes, sees, edges, np.searchsorted(nodes, parents))
 
     def label_scores(self, edge_scores: np.ndarray) -> np.ndarray:
-        """Sums over each label's edges: (E,) -> (labels,)."""
+        """Sums over each label's edges, less the prior: (E,) -> (labels,)."""
         edges, starts = self._label_ends
-        return np.add.reduceat(edge_scores[edges], starts)
+        return np.add.reduceat(edge_scores[edges], starts) - self.log_prior
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -24,11 +24,14 @@ class Question:
         temperature: log-probabilities are divided by it, so that probabilities match how often the
             answer is right (``omnina/evaluation/calibration.py``).
         strand_free: either strand has the same answer, so labels get the mean of both strands' probabilities.
+        log_prior: nats for each label, which are taken off its log-probability: what training made of its
+            frequency (``omnina/label_prior.py``); None: nothing is.
     """
 
     labels: list[str] | None
     temperature: float = 1.0
     strand_free: bool = False
+    log_prior: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,18 @@ def _checked(question: Question) -> Question:
         raise ValueError(f"the temperature {question.temperature!r} is no number above 0")
     if not isinstance(question.strand_free, bool):
         raise TypeError(f"strand_free is {question.strand_free!r}, neither true nor false")
+    _check_prior(question)
     return question
+
+
+def _check_prior(question: Question) -> None:
+    """A logarithm for each label; TypeError or ValueError for anything else."""
+    if question.log_prior is None:
+        return
+    if len(question.log_prior) != len(question.labels or ()):
+        raise ValueError("log_prior has not one number for each label")
+    if not all(isinstance(nats, int | float) and math.isfinite(nats) for nats in question.log_prior):
+        raise ValueError(f"log_prior {question.log_prior!r} is not all numbers")
 
 
 def _checked_length(length: int | None) -> int | None:

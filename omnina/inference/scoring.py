@@ -4,7 +4,8 @@ A label's probability is that of its token ids AND the end of the answer after t
 and a short one, and labels that begin with one another, compete fairly: p(label) = product over its edges
 of p(token | prompt, tokens before). There is no correction for length because there is no bias to
 correct: these are probabilities of complete answers, which training fitted. Normalised over the set they
-sum to 1.
+sum to 1. Where the question says so, the answers' shares in training are divided out first
+(``omnina/label_prior.py``).
 
 Prompts are read first, end to end, and what the layers saw of them is kept; that gives the probability of
 every first token. Then the tree of labels is read behind its prompt. A label cannot be likelier than its
@@ -53,7 +54,9 @@ class ScoredRow:
 def label_log_probabilities(
     model: torch.nn.Module, rows: Sequence[ScoredRow], device: torch.device, negligible: float = 0.0
 ) -> list[np.ndarray]:
-    """Natural logarithms of the labels' probabilities, not normalised; one (labels,) float64 array a row.
+    """Natural logarithms of the labels' probabilities, less the tree's prior and not normalised.
+
+    Returns one (labels,) float64 array a row.
 
     Args:
         model: an OmniNAForCausalLM, or one that passes its arguments on (DDP, FSDP, PEFT).
@@ -123,7 +126,7 @@ class _RowScores:
     def _bounds(self) -> np.ndarray:
         """(branches,) a label is at most as likely as its first token; scaled alike for the whole row."""
         first = self.edges[self.row.tree.first_edges] - self._highest()
-        return self.row.tree.branch_sizes * np.exp(first / self.row.temperature)
+        return self.row.tree.branch_weights(self.row.temperature) * np.exp(first / self.row.temperature)
 
 
 class _Reader:

@@ -11,9 +11,11 @@ from omnina.evaluation import baselines, overlap
 MOTIF = "GATTACAGAT"
 
 
-def fit_baselines(train: list[tuple[str, str]], cells: list[str]) -> dict[str, baselines.Prediction]:
+def fit_baselines(
+    train: list[tuple[str, str]], cells: list[str], uniform_prior: bool = False
+) -> dict[str, baselines.Prediction]:
     pairs = [(parse_cell(cell), answer) for cell, answer in train]
-    return baselines.fit_baselines(pairs, [parse_cell(cell) for cell in cells])
+    return baselines.fit_baselines(pairs, [parse_cell(cell) for cell in cells], uniform_prior)
 
 
 def part_overlap(train: list[str], test: list[str]) -> list[overlap.PartOverlap]:
@@ -77,10 +79,19 @@ def test_the_reverse_complement_rule():
     assert probabilities.tolist() == [[1, 0], [0, 1]]
 
 
-@pytest.mark.parametrize("name", ["majority", "k-mers", "positions"])
+@pytest.mark.parametrize("name", ["majority", "k-mers", "positions", "k-mers, uniform prior"])
 def test_probabilities_sum_to_one(name):
-    _, probabilities = fit_baselines(rows_with_a_motif(60, 1), [random_dna(60, 1)])[name]
+    _, probabilities = fit_baselines(rows_with_a_motif(60, 1), [random_dna(60, 1)], uniform_prior=True)[name]
     np.testing.assert_allclose(probabilities.sum(1), 1)
+
+
+def test_a_uniform_prior_divides_by_the_training_shares():
+    train = rows_with_a_motif(60, 1) + rows_with_a_motif(60, 2)[::2]  # two of three have the motif
+    found = fit_baselines(train, [random_dna(60, 1)], uniform_prior=True)
+    labels, [as_trained] = found["k-mers"]
+    _, [alike] = found["k-mers, uniform prior"]
+    assert labels == ["no", "yes"]
+    assert alike[1] / alike[0] == pytest.approx(as_trained[1] / as_trained[0] / 2)
 
 
 def test_overlap_by_hand():

@@ -33,7 +33,8 @@ def test_labels_for_a_question_nobody_asks_are_refused():
 
 
 def test_saved_and_loaded_are_the_same(tmp_path):
-    questions = Questions({"a?": Question(["no", "jä"], 1.25), "b?": Question(None)}, 2048)
+    prior = [-0.1, -2.4]
+    questions = Questions({"a?": Question(["no", "jä"], 1.25, log_prior=prior), "b?": Question(None)}, 2048)
     save_questions(questions, tmp_path)
     assert load_questions(tmp_path) == questions
 

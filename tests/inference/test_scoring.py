@@ -130,10 +130,21 @@ def test_labels_score_as_llama_scores_each_full_string(small_model, llama):
         np.testing.assert_allclose(scores, brute_force(llama, row.prompt, LABELS), atol=1e-5)
 
 
+def test_a_prior_is_taken_off_the_scores(small_model):
+    prior = np.log(np.arange(1.0, len(LABELS) + 1))
+    rows = [ScoredRow(prompt, LabelTree.of(LABELS)) for prompt in prompts(3, 17)]
+    without = [ScoredRow(row.prompt, LabelTree.of(LABELS, prior)) for row in rows]
+    as_trained = label_log_probabilities(small_model.eval(), rows, CPU)
+    for scores, less in zip(as_trained, label_log_probabilities(small_model, without, CPU), strict=True):
+        np.testing.assert_allclose(less, scores - prior, atol=1e-5)
+
+
+@pytest.mark.parametrize("prior", [0.0, 3.0])
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
 @pytest.mark.parametrize("negligible", [1e-6, 1e-3, 0.3])
-def test_labels_left_out_could_not_have_mattered(sure_model, negligible, temperature):
-    rows = [ScoredRow(prompt, LabelTree.of(LABELS), temperature) for prompt in prompts(3, 17, 1, 60)]
+def test_labels_left_out_could_not_have_mattered(sure_model, negligible, temperature, prior):
+    tree = LabelTree.of(LABELS, prior * np.arange(-len(LABELS), 0.0))
+    rows = [ScoredRow(prompt, tree, temperature) for prompt in prompts(3, 17, 1, 60)]
     every = label_log_probabilities(sure_model, rows, CPU)
     likely = label_log_probabilities(sure_model, rows, CPU, negligible)
     for all_scores, scores in zip(every, likely, strict=True):
