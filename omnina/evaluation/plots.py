@@ -14,7 +14,8 @@ from omnina.evaluation.curves import GRID, Confusion, Curve, QuestionCurves, Rel
 
 MOST_NUMBERED = 20  # classes with counts written into the cells of the confusion matrix
 LONGEST_NAME, LINE = 45, 62  # characters
-MODEL_COLOR, BASELINE_COLORS = "tab:blue", ("tab:orange", "tab:green", "tab:red")
+MODEL_COLOR = "tab:blue"
+BASELINE_COLORS = ("tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown")
 ONE_CLASS = "not defined: one class only"
 
 
