@@ -8,7 +8,7 @@ adjustment by Menon et al., 2021, arXiv:2007.07314). Shares are those of the row
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,17 +20,23 @@ from omnina.prompt import PromptEncoder
 
 
 def with_uniform_prior(
-    questions: Mapping[str, Question], data: TokenizedData, copies: np.ndarray | None, encoder: PromptEncoder
+    questions: Mapping[str, Question],
+    data: TokenizedData,
+    copies: np.ndarray | None,
+    encoder: PromptEncoder,
+    smoothing: float = 0.0,
 ) -> dict[str, Question]:
     """The questions, each with the logarithms of its labels' shares; free text as it was.
 
-    A label that no row answers counts as often as the rarest that some row does.
+    With label smoothing a label's share is what the model learns, (1 - smoothing) x that of the rows and
+    smoothing / labels. Without, a label that no row answers counts as often as the rarest that some row does.
 
     Args:
         questions: how each is answered.
         data: training rows; a row's source is its question.
         copies: document ids of an epoch; None if each comes up once.
         encoder: that the rows were tokenised with.
+        smoothing: ``label_smoothing`` of the run.
 
     Raises UserError where every question is answered in free text.
     """
@@ -39,27 +45,31 @@ def with_uniform_prior(
             "uniform_prior: every question of the training tables is answered in free text, so there are no "
             "labels to make alike; leave it out, or name them in label_sets."
         )
-    tally = _tally(data, copies)
-    return {
-        text: replace(question, log_prior=_log_shares(tally[text], question.labels, encoder))
-        if question.labels
-        else question
-        for text, question in questions.items()
+    chosen = {text: question for text, question in questions.items() if question.labels}
+    tally = _tally(data, copies, chosen)
+    alike = {
+        text: replace(question, log_prior=_log_shares(tally[text], question.labels, encoder, smoothing))
+        for text, question in chosen.items()
     }
+    return {**questions, **alike}
 
 
-def _tally(data: TokenizedData, copies: np.ndarray | None) -> dict[str, Counter]:
-    """How often an epoch asks for each answer, as token ids, by question."""
-    times = np.ones(len(data)) if copies is None else np.bincount(copies, minlength=len(data))
-    tally: dict[str, Counter] = {text: Counter() for text in data.sources}
+def _tally(data: TokenizedData, copies: np.ndarray | None, chosen: Collection[str]) -> dict[str, Counter]:
+    """How often an epoch asks for each answer of the chosen questions, as token ids."""
+    times = np.bincount(np.arange(len(data)) if copies is None else copies, minlength=len(data))
+    tallies = [Counter() if text in chosen else None for text in data.sources]  # free text may be millions
     rows = zip(data.source_ids.tolist(), data.shards.answers(), times.tolist(), strict=True)
     for source, answer, often in rows:
-        tally[data.sources[source]][answer] += often
-    return tally
+        tally = tallies[source]
+        if tally is not None:
+            tally[answer] += often
+    return dict(zip(data.sources, tallies, strict=True))
 
 
-def _log_shares(tally: Counter, labels: list[str], encoder: PromptEncoder) -> list[float]:
+def _log_shares(tally: Counter, labels: list[str], encoder: PromptEncoder, smoothing: float) -> list[float]:
     ids = [np.array(encoder.answer_ids(label), dtype=np.uint16).tobytes() for label in labels]
     counts = np.array([tally[answer] for answer in ids], dtype=np.float64)
-    counts[counts == 0] = counts[counts > 0].min()
-    return np.log(counts / counts.sum()).tolist()
+    if not smoothing:
+        counts[counts == 0] = counts[counts > 0].min()
+    shares = (1 - smoothing) * counts / counts.sum() + smoothing / len(labels)
+    return np.log(shares).tolist()

@@ -1,6 +1,5 @@
 """What one run works with, checked before anything trains: settings, tables as token ids, the steps."""
 
-import difflib
 import json
 import os
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from omnina.answer_balance import balanced_copies
 from omnina.checkpoints.contents import TOKENIZER_KEY, WRITES_KEY, checkpoint_tokenizer, weights_digest
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
-from omnina.inference.questions import Questions, questions_of
+from omnina.inference.questions import Questions, nearest_question, questions_of
 from omnina.label_coverage import check_untallied_answers
 from omnina.label_prior import with_uniform_prior
 from omnina.local_heads import start_local_heads
@@ -91,7 +90,7 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
         _load(run, run.training_settings(), run.train_files, tokenizer),
         _load(run, settings, run.validation_files, tokenizer),
     ]
-    _check_strand_free(run, tables[0])
+    _check_strand_free(run, tables[0], args.process_index == 0)
     _check_soft_masked(run, tables[0])
     if args.process_index == 0:
         for inputs, table in zip((run.train_files, run.validation_files), tables, strict=True):
@@ -172,7 +171,7 @@ def _questions(
     encoder = PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=run.max_length)
     check_untallied_answers(train, by_text, encoder, tokenizer)
     if run.uniform_prior:
-        by_text = with_uniform_prior(by_text, train, plan.copies, encoder)
+        by_text = with_uniform_prior(by_text, train, plan.copies, encoder, run.label_smoothing)
     return Questions(by_text, run.max_length)
 
 
@@ -205,12 +204,16 @@ def check_length(run: RunSettings, config: LlamaConfig) -> None:
         )
 
 
-def _check_strand_free(run: RunSettings, training: TokenizedData) -> None:
+def _check_strand_free(run: RunSettings, training: TokenizedData, is_main: bool) -> None:
+    """UserError for a question that is nearly one of the rows'; a note for one of other tables altogether."""
     for question in run.training_settings().both_strands:
-        if question not in training.sources:
-            near = difflib.get_close_matches(question, training.sources, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"strand_free_questions: no training row asks {question!r}.{hint}")
+        if question in training.sources:
+            continue
+        unasked = f"strand_free_questions: no training row asks {question!r}"
+        if near := nearest_question(question, training.sources):
+            raise UserError(f"{unasked}. Did you mean {near!r}?")
+        if is_main:
+            print(f"{unasked}, so it plays no part here.")
 
 
 def _check_soft_masked(run: RunSettings, training: TokenizedData) -> None:

@@ -101,6 +101,12 @@ def test_tables_are_mixed_by_weight(world, tmp_path, capsys):
     assert f"{64:>9,}{60 + 12:>10,}" in out  # rows of the question, and how often an epoch asks it
 
 
+def test_a_strand_free_question_of_other_tables_is_told_and_plays_no_part(world, tmp_path, capsys):
+    changes = {"strand_free_questions": ["Does it code?"], "max_steps": 2, "eval_steps": 2, "save_steps": 2}
+    finetune.main(settings(world, tmp_path / "run", **changes))
+    assert "no training row asks 'Does it code?', so it plays no part here" in capsys.readouterr().out
+
+
 def test_questions_that_differ_in_punctuation_are_measured_apart(world, tmp_path, monkeypatch):
     for name, seed in (("train", 0), ("val", 1)):
         rows = made_rows(20, seed)
@@ -136,7 +142,7 @@ def test_mixing_is_checked_before_anything_is_tokenised(world, tmp_path):
         ({"lora_rank": 0}, "lora_rank"),
         ({"label_sets": {RICH: ["yes"]}}, "leave out 'no'"),
         ({"label_sets": {"Why?": ["yes"]}}, "which no training row asks"),
-        ({"strand_free_questions": ["Is it rich in G or C?"]}, "Did you mean 'Is it rich in G and C"),
+        ({"strand_free_questions": ["is it rich in G and C"]}, "Did you mean 'Is it rich in G and C"),
         ({"label_sets": {RICH: [True, False]}}, "True is no text; quote it"),
         ({"min_bases": 200}, "unknown key 'min_bases'"),
     ],

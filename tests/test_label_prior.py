@@ -71,11 +71,19 @@ def test_a_label_that_no_row_answers_is_as_frequent_as_the_rarest(world, tmp_pat
     assert found[RICH] == pytest.approx([0.2, 0.2, 0.6])
 
 
+def test_shares_are_those_that_label_smoothing_teaches(world, tmp_path):
+    table = made({(RICH, "yes"): 6, (RICH, "no"): 2}, tmp_path / "train.csv")
+    changes = {"label_sets": json.dumps({RICH: ["maybe", "no", "yes"]}), "label_smoothing": 0.3}
+    found = shares(world, tmp_path, table, uniform_prior=True, **changes)
+    assert found[RICH] == pytest.approx([0.1, 0.7 * 0.25 + 0.1, 0.7 * 0.75 + 0.1])
+
+
 def test_probabilities_are_divided_by_the_shares(both):
     as_trained, alike = both
     assert same_weights(as_trained, alike)
     prior = load_questions(alike).by_text[RICH].log_prior
     assert load_questions(as_trained).by_text[RICH].log_prior is None
+    assert "log_prior" not in (as_trained / "questions.json").read_text(), "as in older files"
     assert prior[0] < prior[1] - 1, "no is rarer than yes"
     queries = [Query(parse_cell(bases), RICH) for bases in SEQUENCES]
     answers = [Answerer(folder).answer(queries) for folder in both]

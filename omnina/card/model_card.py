@@ -55,6 +55,7 @@ def write_model_card(
         shape=_shape(read_object(folder / "config.json"), parameters),
         questions=[{"text": text, "answers": _answers(asked.labels)} for text, asked in questions.items()],
         calibrated=any(asked.temperature != 1 for asked in questions.values()),
+        alike=any(asked.log_prior is not None for asked in questions.values()),
         imported=imported,
         record=record,
         recipe=_recipe(settings, record or {}),

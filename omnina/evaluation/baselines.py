@@ -60,12 +60,12 @@ def fit_baselines(
     if len(set(answers)) > 1:
         drawn = _drawn(len(train))
         some, given = [cells[place] for place in drawn], [answers[place] for place in drawn]
-        fitted = {_named("k-mers", train): _k_mers(some, given, wanted)}
+        fitted = {"k-mers": _k_mers(some, given, wanted)}
         if _one_shape([*cells, *wanted]):
-            fitted[_named("positions", train)] = _positions(some, given, wanted)
-        found |= fitted
+            fitted["positions"] = _positions(some, given, wanted)
         if uniform_prior:
-            found |= {f"{name}, uniform prior": _alike(each, given) for name, each in fitted.items()}
+            fitted |= {f"{name}, uniform prior": _alike(each, given) for name, each in fitted.items()}
+        found |= {_named(name, train): each for name, each in fitted.items()}
         if all(len(parts) == 2 for parts in [*cells, *wanted]):
             found["reverse complement"] = _complement_rule(cells, answers, wanted)
     return found

@@ -7,7 +7,7 @@ answerer.answer([Query(parse_cell("ACGT..."), "Does this sequence code for a pro
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,7 +22,13 @@ from omnina.inference.generation import Decoding, Generator
 from omnina.inference.label_set import LabelSet, label_sets_of
 from omnina.inference.label_tree import LabelTree
 from omnina.inference.packed import PackedReader
-from omnina.inference.questions import Question, Questions, load_questions, nearest_question
+from omnina.inference.questions import (
+    Question,
+    Questions,
+    load_questions,
+    nearest_question,
+    questions_record,
+)
 from omnina.inference.readings import Readings, mean_of_readings
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
@@ -119,7 +125,7 @@ class Answerer:
     @cached_property
     def digest(self) -> str:
         """Of the weights, and of how sequences are read and questions answered: what decides answers."""
-        questions = [asdict(Questions(self.questions, self.max_length))]
+        questions = [questions_record(Questions(self.questions, self.max_length))]
         questions += [self.resolution, self.readings.segmentations]
         return f"{weights_digest(self.folder)} {hashlib.sha256(json.dumps(questions).encode()).hexdigest()}"
 

@@ -86,8 +86,8 @@ class OmniNA:
         Args:
             sequences: one or several.
             question: as fine-tuning asked it.
-            labels: the answers to choose from; the question's own of fine-tuning if not given, and free text
-                if it has none.
+            labels: the answers to choose from, without the temperature and prior that the question's own
+                have; those if not given, and free text if it has none.
 
         Raises UserError for a sequence that cannot be read, or a question that leaves no room for it.
         """

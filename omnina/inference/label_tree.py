@@ -100,9 +100,13 @@ class LabelTree:
 
     def branch_weights(self, temperature: float) -> np.ndarray:
         """(branches,) sums over a branch's labels of 1 / prior^(1 / T), in the order of ``first_edges``."""
-        branches = [edges[0] for edges in self.label_edges]
         weights = np.exp(-self.log_prior / temperature)
-        return np.bincount(branches, weights, minlength=len(self.edge_tokens))[self.first_edges]
+        return np.bincount(self._label_branches, weights, len(self.edge_tokens))[self.first_edges]
+
+    @cached_property
+    def _label_branches(self) -> np.ndarray:
+        """(labels,) the first edge of each."""
+        return np.array([edges[0] for edges in self.label_edges], dtype=np.int64)
 
     @cached_property
     def _edges_by_parent(self) -> tuple[np.ndarray, np.ndarray]:

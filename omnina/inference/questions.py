@@ -115,9 +115,18 @@ def _plain(question: str) -> str:
     return " ".join(re.findall(r"\w+", question.casefold()))
 
 
+def questions_record(questions: Questions) -> dict:
+    """What ``questions.json`` holds; a prior only where there is one, as in files older than it."""
+    record = asdict(questions)
+    for question in record["by_text"].values():
+        if question["log_prior"] is None:
+            del question["log_prior"]
+    return record
+
+
 def save_questions(questions: Questions, folder: Path) -> None:
     """Write ``questions.json``."""
-    text = json.dumps(asdict(questions), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(questions_record(questions), indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / QUESTIONS_FILE, lambda stream: stream.write(text.encode()))
 
 
@@ -157,8 +166,8 @@ def _check_prior(question: Question) -> None:
         return
     if len(question.log_prior) != len(question.labels or ()):
         raise ValueError("log_prior has not one number for each label")
-    if not all(isinstance(nats, int | float) and math.isfinite(nats) for nats in question.log_prior):
-        raise ValueError(f"log_prior {question.log_prior!r} is not all numbers")
+    if not all(isinstance(nats, float) and math.isfinite(nats) for nats in question.log_prior):
+        raise ValueError(f"log_prior {question.log_prior!r} is not all finite floats")
 
 
 def _checked_length(length: int | None) -> int | None:

@@ -125,4 +125,8 @@ def test_more_training_rows_than_the_cap_are_drawn_and_named(monkeypatch):
     name = "k-mers (200 of 400 training rows)"
     assert set(found) == {"majority", name, "positions (200 of 400 training rows)"}
     assert accuracy(found[name], answers) > 0.8
+    alike = fit_baselines(train, cells, uniform_prior=True)
+    assert set(alike) - set(found) == {
+        f"{plain}, uniform prior (200 of 400 training rows)" for plain in ("k-mers", "positions")
+    }, "the cap comes last: suites cut it off"
     np.testing.assert_array_equal(found[name][1], fit_baselines(train, cells)[name][1])

@@ -50,6 +50,16 @@ def test_a_broken_file_is_an_error(tmp_path, text):
         load_questions(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "prior", ["[0.5]", "3", "[0.5, null]", "[0.5, NaN]", "[0.5, true]", "[0.5, 9" + "9" * 400 + "]"]
+)
+def test_a_prior_that_is_not_one_number_a_label_is_an_error(tmp_path, prior):
+    text = '{"by_text": {"a?": {"labels": ["x", "y"], "log_prior": PRIOR}}, "max_length": 1}'
+    (tmp_path / QUESTIONS_FILE).write_text(text.replace("PRIOR", prior))
+    with pytest.raises(UserError, match="fine-tune again"):
+        load_questions(tmp_path)
+
+
 def test_labels_that_differ_in_case_or_white_space_alone_are_told(capsys):
     found = questions_of({"a?": {"Yes": 3, "yes ": 1, "no": 2}}, {})
     assert found["a?"].labels == ["Yes", "no", "yes "]
