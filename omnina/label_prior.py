@@ -40,12 +40,12 @@ def with_uniform_prior(
 
     Raises UserError where every question is answered in free text.
     """
-    if not any(question.labels for question in questions.values()):
+    chosen = {text: question for text, question in questions.items() if question.labels}
+    if not chosen:
         raise UserError(
             "uniform_prior: every question of the training tables is answered in free text, so there are no "
             "labels to make alike; leave it out, or name them in label_sets."
         )
-    chosen = {text: question for text, question in questions.items() if question.labels}
     tally = _tally(data, copies, chosen)
     alike = {
         text: replace(question, log_prior=_log_shares(tally[text], question.labels, encoder, smoothing))
