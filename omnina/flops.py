@@ -7,6 +7,7 @@ import torch
 from transformers import LlamaConfig
 
 REPEATS = 5
+BACK_TO_BACK = {"cuda": 50, "cpu": 1}  # products timed together: of one a GPU's start and end are a share
 
 
 def training_flops(config: LlamaConfig, tokens: int | np.ndarray) -> float | np.ndarray:
@@ -26,17 +27,19 @@ def training_flops(config: LlamaConfig, tokens: int | np.ndarray) -> float | np.
 
 
 def matrix_ceiling(device: torch.device, dtype: torch.dtype, size: int) -> float:
-    """FLOP/s of a product of square matrices of that many rows, in this dtype; the best of several."""
+    """FLOP/s of products of square matrices of that many rows, in this dtype; the best of several turns."""
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    seconds = [seconds_of_product(left, right) for _ in range(REPEATS + 1)]
-    return 2.0 * size**3 / min(seconds[1:])  # the first warms up
+    count = BACK_TO_BACK[device.type]
+    seconds = [seconds_of_products(left, right, count) for _ in range(REPEATS + 1)]
+    return 2.0 * size**3 * count / min(seconds[1:])  # the first warms up
 
 
-def seconds_of_product(left: torch.Tensor, right: torch.Tensor) -> float:
-    """Of ``left @ right``, the device's queue drained before and after."""
+def seconds_of_products(left: torch.Tensor, right: torch.Tensor, count: int) -> float:
+    """Of ``left @ right`` so many times, the device's queue drained before the first and after the last."""
     drain(left.device)
     began = time.perf_counter()
-    left @ right
+    for _ in range(count):
+        left @ right
     drain(left.device)
     return time.perf_counter() - began
 

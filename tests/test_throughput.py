@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from omnina.flops import training_flops
+from omnina.flops import matrix_ceiling, training_flops
 from omnina.loading import TimedLoader
 from omnina.packing import StepPlan
 from omnina.throughput import Throughput
@@ -52,6 +52,17 @@ def test_the_record_is_over_all_laps_and_a_share_of_the_ceiling(plan, monkeypatc
     record = throughput.record(torch.device("cpu"), torch.float32, processes=2)
     assert record["mfu"] == pytest.approx(rows * training_flops(CONFIG, 10) / 2 / 2 / 1e9, abs=1e-4)
     assert "filler_share" not in record["while_training"]
+
+
+def test_the_ceiling_is_of_all_products_between_two_drains(clock, monkeypatch):
+    """A drain of a second: with five products between two it is a fifth of a second of each."""
+
+    def drain(device: torch.device) -> None:
+        clock.seconds += 1
+
+    monkeypatch.setattr("omnina.flops.drain", drain)
+    monkeypatch.setattr("omnina.flops.BACK_TO_BACK", {"cpu": 5})
+    assert matrix_ceiling(torch.device("cpu"), torch.float32, 4) == pytest.approx(2 * 4**3 * 5)
 
 
 def test_a_loader_counts_the_seconds_before_each_batch_and_not_those_after(clock):
