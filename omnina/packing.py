@@ -208,7 +208,7 @@ class FlatCollator:
     """Joins rows into one flat batch, named and laid out as DataCollatorWithFlattening does.
 
     Args:
-        max_length: the longest row there may be, in tokens; the bound given to the attention kernel.
+        max_length: the longest row there may be, in tokens: the bound given to the attention kernel.
         answers_only: supervise the answer alone (fine-tuning) instead of every token (pretraining).
         filler_id: a token for filler documents, which no label looks at.
         fixed_shape: fill every batch up to these sizes, or None for no filler at all.
@@ -296,6 +296,15 @@ class FlatCollator:
             wanted = _round_up(max(self.fixed_shape.documents, len(lengths)), SHAPE_MULTIPLE)
             ends = np.pad(ends, (0, wanted - len(lengths)), mode="edge")
         return torch.from_numpy(ends.astype(np.int32))
+
+
+def longest_bound(*lengths: np.ndarray) -> int:
+    """Tokens that no row exceeds, from the (rows,) lengths of all data of a run; constant in it.
+
+    The kernel starts work for documents of so many tokens, and another number would be compiled again: hence
+    neither the settings' limit, which may be far above every row, nor that of each batch.
+    """
+    return _round_up(max(int(each.max()) for each in lengths), SHAPE_MULTIPLE)
 
 
 def _row(parts: Sequence[np.ndarray]) -> Tensor:

@@ -22,7 +22,7 @@ from omnina.fp8 import convert_layers
 from omnina.health import StepHealth, forget_rows_after
 from omnina.inference.label_set import label_sets_of
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FixedShape, FlatCollator
+from omnina.packing import FixedShape, FlatCollator, longest_bound
 from omnina.preemption import Preemption
 from omnina.prompt import PromptEncoder
 from omnina.ranks import by_main
@@ -125,7 +125,8 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
     # Validation's batches fit the same shape: another one would be another graph.
     most_tokens = min(run.tokens_per_device, shape.tokens) if shape else run.tokens_per_device
     answers_only = stage.data_settings.questions
-    collator = FlatCollator(run.max_length, answers_only, EOS_ID, shape)
+    longest = longest_bound(stage.train.lengths, stage.validation.lengths)
+    collator = FlatCollator(longest, answers_only, EOS_ID, shape)
     encoder = PromptEncoder(
         stage.tokenizer.backend_tokenizer,
         stage.data_settings.prompt,

@@ -16,6 +16,7 @@ from omnina.packing import (
     StepPlan,
     StepSampler,
     accumulation_steps,
+    longest_bound,
     partition,
 )
 
@@ -143,7 +144,7 @@ def example_like() -> np.ndarray:
 def test_fixed_shape_costs_two_percent_at_most_at_the_published_step(lengths, bins):
     steps = StepPlan(lengths, tokens_per_step=524_288, seed=1, data_hash="x")
     shape = FixedShape.for_plan(steps, bins)
-    collator = FlatCollator(2048, False, 2, shape)
+    collator = FlatCollator(longest_bound(lengths), False, 2, shape)
     computed, real = 0, 0
     for step in range(8):
         rows = steps.rows(step)
@@ -152,9 +153,15 @@ def test_fixed_shape_costs_two_percent_at_most_at_the_published_step(lengths, bi
             batch = collator([{"input_ids": np.ones(length), "answer_start": 1} for length in own])
             assert batch["input_ids"].shape == (1, shape.tokens)
             assert batch["cu_seq_lens_q"].shape == (shape.documents + 1,)
-            assert batch["max_length_q"] == batch["max_length_k"] == 2048
+            assert batch["max_length_q"] == batch["max_length_k"] == longest_bound(lengths)
             computed, real = computed + shape.tokens, real + sum(own)
     assert 1 - real / computed <= 0.02
+
+
+def test_the_kernels_bound_is_the_longest_row_of_all_data_in_whole_tiles():
+    train, validation = np.array([40, 620, 90]), np.array([641])
+    assert longest_bound(train) == 640
+    assert longest_bound(train, validation) == longest_bound(validation, train) == 768
 
 
 def test_a_row_that_fills_half_a_step_is_refused():

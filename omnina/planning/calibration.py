@@ -30,7 +30,7 @@ from omnina.errors import UserError
 from omnina.fp8 import convert_layers
 from omnina.matrix_optimizer import matrix_optimizer
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FixedShape, FlatCollator, StepPlan, StepSampler, accumulation_steps
+from omnina.packing import FixedShape, FlatCollator, StepPlan, StepSampler, accumulation_steps, longest_bound
 from omnina.planning.architecture import architecture_of
 from omnina.planning.documents import length_of, load_documents, save_documents
 from omnina.planning.settings import planned_settings
@@ -212,7 +212,8 @@ def _way(run: RunSettings, args: TrainerSettings, choices: Choices, plan: StepPl
     bins = processes * accumulation_steps(run.tokens_per_step, run.tokens_per_device, processes)
     shape = FixedShape.for_plan(plan, bins) if attention == "varlen" and run.compile_layers else None
     shares = choices.answers_only and attention == "per_document"
-    collate = FlatCollator(run.max_length, choices.answers_only, EOS_ID, shape, share_prefix=shares)
+    longest = longest_bound(plan.lengths)
+    collate = FlatCollator(longest, choices.answers_only, EOS_ID, shape, share_prefix=shares)
     model = OmniNAForCausalLM(choices.config, attention, run.dropout).to(args.device)
     return Way(_prepared(model, run, args).train(), collate)
 
