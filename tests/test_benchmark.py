@@ -1,5 +1,7 @@
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ import yaml
 from tables import random_dna, write_table
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama import modeling_llama
 
 from omnina.benchmarks import loss as benchmark_loss
 from omnina.benchmarks.figures import markdown_table, report
@@ -19,7 +22,16 @@ from omnina.benchmarks.saturation import measure_saturation
 from omnina.benchmarks.scaling import DOCUMENTS, measure_documents, measure_rows
 from omnina.benchmarks.tokenisation import measure_tokenisation
 from omnina.benchmarks.training import measure_training
-from omnina.benchmarks.ways import OURS, PACKED, PADDED, Choices, available_baselines, make_way, padded_batch
+from omnina.benchmarks.ways import (
+    LIGER,
+    OURS,
+    PACKED,
+    PADDED,
+    Choices,
+    available_baselines,
+    make_way,
+    padded_batch,
+)
 from omnina.benchmarks.work import Work, published_like_rows, tokenizer_for
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
@@ -107,6 +119,25 @@ def test_all_ways_have_the_same_loss(small_config, small_model, rows):
         losses.append(way.model(**way.collate(rows)).loss.item())
     assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
     assert available_baselines(choices.device) == [PADDED, PACKED]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_ligers_kernels_reach_no_way_made_later(small_config, monkeypatch, alone):
+    """A stand-in replaces in transformers' module what Liger replaces there, and notes what it was asked."""
+    asked, kernels = [], ModuleType("liger_kernel.transformers")
+
+    def apply(model: LlamaForCausalLM, rope: bool) -> None:
+        asked.append(rope)
+        monkeypatch.setattr(modeling_llama, "LlamaRMSNorm", torch.nn.Identity)
+        monkeypatch.setattr(modeling_llama, "LlamaMLP", torch.nn.Identity)
+
+    kernels.apply_liger_kernel_to_llama = apply
+    monkeypatch.setitem(sys.modules, "liger_kernel", ModuleType("liger_kernel"))
+    monkeypatch.setitem(sys.modules, "liger_kernel.transformers", kernels)
+    norm, feed_forward = modeling_llama.LlamaRMSNorm, modeling_llama.LlamaMLP
+    make_way(LIGER, Choices(small_config, torch.device("cpu"), half=False, alone=alone))
+    assert asked == [alone]
+    assert (modeling_llama.LlamaRMSNorm is norm) == (modeling_llama.LlamaMLP is feed_forward) == (not alone)
 
 
 def test_published_like_rows_are_padded_to_twice_their_tokens():

@@ -7,6 +7,7 @@ counts real tokens and bases alone. The ceiling is a large matrix product in the
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,13 +18,15 @@ from omnina.benchmarks.figures import compared
 from omnina.benchmarks.ways import OURS, PADDED, Choices, Way, available_baselines, make_way
 from omnina.benchmarks.work import Work, precision
 from omnina.flops import drain, matrix_ceiling, training_flops
+from omnina.packing import longest_bound
 
 CEILING_SIZE = 4096  # rows and columns of the matrices in the ceiling
 
 
 def measure_training(work: Work) -> list[dict]:
     """All figures as rows ``{work, metric, ours, baseline, ratio}``; takes minutes on a CPU."""
-    data, choices = work.data(), work.choices
+    data = work.data()
+    choices = replace(work.choices, longest=longest_bound(data.lengths))
     batches = work.row_batches(len(data))
     names = [OURS, *available_baselines(choices.device)]
     ways = {name: make_way(name, choices) for name in names}
@@ -77,12 +80,17 @@ def seconds_in_turn(
 
 def run_pass(way: Way, choices: Choices, rows: list[dict]) -> torch.Tensor:
     """Forward and backward on rows; the loss, nats per token."""
-    batch = {
-        name: value.to(choices.device) if isinstance(value, torch.Tensor) else value
-        for name, value in way.collate(rows).items()
+    return run_batch(way, choices, way.collate(rows))
+
+
+def run_batch(way: Way, choices: Choices, batch: dict) -> torch.Tensor:
+    """The same on rows that the way's ``collate`` has joined; copied meanwhile if from pinned memory."""
+    on_device = {
+        name: value.to(choices.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+        for name, value in batch.items()
     }
     with precision(choices):
-        loss = way.model(**batch).loss
+        loss = way.model(**on_device).loss
     loss.backward()
     return loss.detach()
 

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.models.llama import modeling_llama
 
 from omnina.model import IGNORED_LABEL, OmniNAForCausalLM
 from omnina.packing import FixedShape, FlatCollator
@@ -40,6 +41,8 @@ class Choices:
         compiled: torch.compile each of our layers.
         fp8_scaling: of our products in float8; None: not in float8.
         shape: that our batches are filled up to; None: no filler.
+        longest: tokens that none of our rows exceeds; None: as many as the model has positions.
+        alone: no other way is measured in this process.
     """
 
     config: LlamaConfig
@@ -50,6 +53,8 @@ class Choices:
     compiled: bool = False
     fp8_scaling: str | None = None
     shape: FixedShape | None = None
+    longest: int | None = None
+    alone: bool = False
 
     @property
     def attention(self) -> str:
@@ -80,7 +85,8 @@ def make_way(name: str, choices: Choices) -> Way:
 
 
 def _ours(choices: Choices) -> Way:
-    model = OmniNAForCausalLM(choices.config, choices.attention).to(choices.device)
+    with choices.device:  # weights drawn there: on a CPU those of 1.7B take a minute
+        model = OmniNAForCausalLM(choices.config, choices.attention)
     if choices.fp8_scaling:
         from omnina.fp8 import convert_layers  # needs torchao only where it is asked for
 
@@ -88,20 +94,32 @@ def _ours(choices: Choices) -> Way:
         emulate = choices.device.type == "cpu"
         convert_layers(model, choices.fp8_scaling, choices.device, emulate=emulate)
     shares = choices.answers_only and choices.attention == "per_document"
-    longest = choices.config.max_position_embeddings
+    longest = choices.longest or choices.config.max_position_embeddings
     collate = FlatCollator(longest, choices.answers_only, EOS_ID, choices.shape, share_prefix=shares)
     return Way(model, collate)
 
 
 def _llama(name: str, choices: Choices) -> Way:
-    model = LlamaForCausalLM(choices.config).to(choices.device)
+    with choices.device:
+        model = LlamaForCausalLM(choices.config)
     if name == LIGER:
-        from liger_kernel.transformers import apply_liger_kernel_to_llama
-
-        # The rotation would be replaced in transformers itself, for the other baselines too.
-        apply_liger_kernel_to_llama(model=model, rope=False)
+        _use_liger(model, choices.alone)
     batch = packed_batch if name == PACKED else padded_batch
     return Way(model, partial(batch, answers_only=choices.answers_only))
+
+
+def _use_liger(model: LlamaForCausalLM, alone: bool) -> None:
+    """Give a model Liger's kernels, and others none.
+
+    Liger replaces classes and the rotation in transformers' module too, where models made later find them.
+    So they are put back where other ways follow, and the rotation, which is looked up at each call, stays.
+    """
+    from liger_kernel.transformers import apply_liger_kernel_to_llama
+
+    before = dict(vars(modeling_llama))
+    apply_liger_kernel_to_llama(model=model, rope=alone)
+    if not alone:
+        vars(modeling_llama).update(before)
 
 
 def padded_batch(rows: Sequence[dict], answers_only: bool) -> dict:
