@@ -13,8 +13,7 @@ from transformers.models.llama import modeling_llama
 
 from omnina.benchmarks import loss as benchmark_loss
 from omnina.benchmarks.figures import markdown_table, report
-from omnina.benchmarks.float8_loss import PARTS, measure_float8_loss
-from omnina.benchmarks.gpu import Plan, measure_gpu
+from omnina.benchmarks.float8_loss import PARTS, loss_curve, measure_float8_loss
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
 from omnina.benchmarks.reading import measure_reading
@@ -109,6 +108,14 @@ def test_float8_is_compared_in_every_part_of_a_run(model_config):
     assert all(row["ours"] > 0 for row in found)
 
 
+def test_a_curve_falls_in_parts_of_equal_steps(model_config):
+    table, tokenizer = (str(ROOT / "data" / name) for name in ("pretrain_val_example.csv", "tokenizer"))
+    work = Work(table, model_config, tokenizer, "fp32", 1, 1)
+    curve = loss_curve(vars(work), 2 * PARTS, 1e-2, None)
+    assert [end for end, _ in curve] == list(range(2, 2 * PARTS + 1, 2))
+    assert curve[0][1] > curve[-1][1] > 0
+
+
 def test_all_ways_have_the_same_loss(small_config, small_model, rows):
     """So all of them compute the same work: packed as well as padded."""
     choices = Choices(small_config, torch.device("cpu"), half=False)
@@ -164,39 +171,6 @@ def test_growth_is_measured_for_every_size(model_config):
     rows = measure_rows([1_000, 100_000])
     assert {row["work"] for row in rows} == {"1,000 rows", "100,000 rows"}
     assert len(rows) == 2 * 5
-
-
-@pytest.mark.parametrize("float8", [False, True], ids=["bf16", "with emulated float8"])
-def test_the_gpus_benchmark_runs_on_a_cpu_with_every_way(model_config, monkeypatch, float8):
-    if float8:
-        pytest.importorskip("torchao")
-    monkeypatch.setattr("omnina.benchmarks.gpu.can_multiply_float8", lambda device: float8)
-    monkeypatch.setattr("omnina.benchmarks.gpu.ROWS", 200)
-    plan = Plan((model_config,), fp8_from=64, tokens=1024, ceiling_size=64, seconds=0.0, fewest_tokens=256)
-    said = []
-    rows = measure_gpu(plan, said.append)
-    works = {row["work"] for row in rows}
-    expected = {"ceiling", "model", "model, ours", "model, padded Llama"}
-    assert works == expected | ({"model, ours, fp8"} if float8 else set())
-    assert all(row["value"] is not None for row in rows)
-    assert "our attention | per_document" in markdown_table(rows)
-    late = {row["work"]: row for row in measure_gpu(Plan(**vars(plan) | {"limit": 0.0}), said.append)}
-    assert late["model, ours"]["value"] is None
-
-
-def test_a_pass_is_made_smaller_until_it_fits(small_config, monkeypatch):
-    from omnina.benchmarks import gpu
-
-    tried = []
-
-    def short_of_memory(way, choices, tokens, seconds):
-        tried.append(tokens)
-        raise torch.OutOfMemoryError("no room")
-
-    monkeypatch.setattr(gpu, "_measure", short_of_memory)
-    choices = Choices(small_config, torch.device("cpu"), half=True)
-    assert gpu.measure_way(OURS, choices, Plan((), tokens=4096, fewest_tokens=1024)) is None
-    assert tried == [4096, 2048, 1024]
 
 
 def test_a_report_says_what_was_not_measured_and_where_it_was_made(tmp_path):

@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from omnina.benchmarks.corpus import measure_corpus
-from omnina.benchmarks.float8_loss import measure_float8_loss
-from omnina.benchmarks.gpu import Plan, measure_gpu
+from omnina.benchmarks.figures import report, stamp
+from omnina.benchmarks.float8_loss import PARTS, measure_float8_loss
+from omnina.benchmarks.gpu import Plan, Size, check_gpu, measure_gpu
 from omnina.benchmarks.loss import measure_loss_memory
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
@@ -22,6 +23,7 @@ from omnina.benchmarks.work import Work, tokenizer_for
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.evaluation.asked_rows import read_asked_rows
+from omnina.files.durable import write_whole
 from omnina.inference.answer import DTYPES, Answerer, Query
 from omnina.inference.packed import PackedReader
 from omnina.inference.queries import SequenceFile
@@ -30,7 +32,7 @@ from omnina.inference.windows import fitted_windows
 from omnina.tables.table import expand_paths
 
 MODELS = Path(__file__).parents[2] / "configs" / "model"
-PUBLISHED = ("omnina-66m", "omnina-330m", "omnina-1.7b")
+DATA = Path(__file__).parents[2] / "data"
 Tables = list[list[dict]]
 
 
@@ -139,8 +141,32 @@ def _float8(arguments: argparse.Namespace) -> Tables:
 
 
 def _gpu(arguments: argparse.Namespace) -> Tables:
+    """The files are written anew after each way: a run that is killed leaves what it has measured."""
+    if not arguments.tiny:
+        check_gpu()
+    made, rows = stamp(), []
+    for rows in measure_gpu(_gpu_plan(arguments)):
+        text = report([rows], made, arguments.json)
+        if arguments.json:
+            _write_text(arguments.json.with_suffix(".md"), text)
+    return [rows]
+
+
+def _write_text(path: Path, text: str) -> None:
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+def _gpu_plan(arguments: argparse.Namespace) -> Plan:
+    limits = {"limit": arguments.limit_seconds, "only": tuple(arguments.only)}
+    table, tokenizer = str(DATA / "pretrain_train_example.csv"), str(DATA / "tokenizer")
     if arguments.tiny:
-        small = {"fp8_from": 64, "tokens": 1024, "fewest_tokens": 1024, "ceiling_size": 256, "seconds": 0.1}
-        return [measure_gpu(Plan((str(MODELS / "tiny.yaml"),), **small, limit=arguments.limit_seconds))]
-    configs = tuple(str(MODELS / f"{name}.yaml") for name in PUBLISHED)
-    return [measure_gpu(Plan(configs, limit=arguments.limit_seconds))]
+        config = str(MODELS / "tiny.yaml")
+        small = {"fewest_tokens": 1024, "ceiling_size": 256, "seconds": 0.1, "curve_steps": PARTS}
+        return Plan((Size(config, 1280),), Work(table, config, tokenizer, "bf16", 1, 1), **small, **limits)
+    configs = {name: str(MODELS / f"omnina-{name}.yaml") for name in ("1.7b", "330m", "66m")}
+    sizes = (  # tokens as in configs/pretrain
+        Size(configs["1.7b"], 16_384),
+        Size(configs["330m"], 32_768),
+        Size(configs["66m"], 32_768, fp8=False),
+    )
+    return Plan(sizes, Work(table, configs["330m"], tokenizer, "bf16", 1, 1), **limits)

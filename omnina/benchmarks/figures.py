@@ -3,7 +3,6 @@
 Both carry where they were made: date, commit, hardware, versions, the command.
 """
 
-import json
 import platform
 import shlex
 import sys
@@ -65,9 +64,11 @@ def processor() -> str:
 def report(tables: list[list[dict]], made: dict[str, str], json_file: Path | None) -> str:
     """The tables as Markdown under their stamp; the same as JSON into a file, if one is named."""
     if json_file:
+        from omnina.files.durable import write_json  # here: numpy is no need of --help
+
         json_file.parent.mkdir(parents=True, exist_ok=True)
         figures = {"made": made, "figures": [row for rows in tables for row in rows]}
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_json(json_file, figures)
     head = "\n".join(f"- {name}: {value}" for name, value in made.items())
     return "\n\n".join([head, *(markdown_table(rows) for rows in tables)])
 

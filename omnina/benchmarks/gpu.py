@@ -1,34 +1,56 @@
-"""Training on one GPU: the published sizes in bf16 and float8 beside padded Llama, under a time limit.
+"""Training on one GPU: the published sizes in bf16 and float8 beside transformers' Llama, under a time limit.
 
-Rows are random, with lengths as in the published sample; a step is PASSES forward and backward passes and
-one of AdamW. Where memory runs out a pass holds half as many tokens, and the table says how many it held.
+Each way of each size is measured in a process of its own (``gpu_way.py``): graphs that another way compiled,
+classes that Liger's kernels replaced and memory that was not given back do not count, and one that fails or
+hangs takes no other with it. What matters most comes first; what there is no time for is told as such.
 """
 
-import gc
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import torch
-from transformers import LlamaConfig
 
-from omnina.benchmarks.figures import single
-from omnina.benchmarks.training import run_pass, timed
-from omnina.benchmarks.ways import LIGER, OURS, PADDED, Choices, Way, available_baselines, make_way
-from omnina.benchmarks.work import first_device, published_like_rows
-from omnina.files.yaml_file import read_yaml
-from omnina.flops import matrix_ceiling, training_flops
-from omnina.fp8 import can_multiply_float8
-from omnina.packing import FixedShape, StepPlan, partition
+from omnina.benchmarks.child import ChildFailed, in_child_within
+from omnina.benchmarks.figures import EXTRAS, single
+from omnina.benchmarks.gpu_way import FILLED, FP8, FP8_ROWWISE, Measured
+from omnina.benchmarks.ways import LIGER, OURS, PACKED, PADDED
+from omnina.benchmarks.work import Work
+from omnina.errors import UserError
 
-PASSES = 4  # of a step
-ROWS = 20_000
 ANCHOR_FLOPS = 989e12  # dense bf16 peak in an H100's and H200's data sheet, by which published shares divide
-FP8_WAY = "ours, fp8"
+FIRST_WAYS, LAST_WAYS = (OURS, PADDED, FP8), (PACKED, LIGER, FILLED, FP8_ROWWISE)
+NEEDS = {FP8: "torchao", FP8_ROWWISE: "torchao", LIGER: "liger_kernel"}
+RATE = "useful tokens/s, median"
+# Name: float8's scaling, order of the rows. The last says how far apart curves are by chance.
+CURVES = {
+    "bf16": (None, 0),
+    "fp8, tensorwise": ("tensorwise", 0),
+    "fp8, rowwise": ("rowwise", 0),
+    "bf16, rows in another order": (None, 1),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """A model, and tokens of a packed pass at first.
+
+    Args:
+        model_config: YAML with the architecture.
+        fp8: measure float8 too.
+    """
+
+    model_config: str
+    tokens: int
+    fp8: bool = True
+
+    @property
+    def name(self) -> str:
+        """For the tables."""
+        return Path(self.model_config).stem
 
 
 @dataclass(frozen=True)
@@ -36,169 +58,184 @@ class Plan:
     """What is measured, and for how long.
 
     Args:
-        model_configs: YAMLs with architectures, smallest first.
-        fp8_from: hidden size from which float8 is measured too.
-        tokens: of a pass, at first.
-        fewest_tokens: of a pass; below, the way is given up.
+        sizes: what matters most first.
+        curves: of the loss with and without float8: the rows and the model.
+        curve_steps, learning_rate: of each curve.
+        limit: seconds in all; then what is being measured is stopped.
+        way_limit: seconds of one way, with its start and its compiling.
+        seconds: that the steps of each way are timed.
+        fewest_tokens: of a packed pass; below, the way is given up.
         ceiling_size: rows of the matrices in the ceiling.
-        seconds: that each way is timed, after warming up.
-        limit: seconds after which nothing new is begun.
+        only: words; measured is what has one of them in its name. Everything if there is none.
     """
 
-    model_configs: tuple[str, ...]
-    fp8_from: int = 1024
-    tokens: int = 32_768
+    sizes: tuple[Size, ...]
+    curves: Work
+    curve_steps: int = 200
+    learning_rate: float = 3e-4
+    limit: float = 540.0
+    way_limit: float = 150.0
+    seconds: float = 8.0
     fewest_tokens: int = 4096
     ceiling_size: int = 8192
-    seconds: float = 12.0
-    limit: float = 480.0
+    only: tuple[str, ...] = ()
+
+    def ways(self) -> list[tuple[Size, str]]:
+        """In the order in which they are measured."""
+        return [
+            (size, way)
+            for ways in (FIRST_WAYS, LAST_WAYS)
+            for size in self.sizes
+            for way in ways
+            if (size.fp8 or way not in (FP8, FP8_ROWWISE)) and self.wants(f"{size.name}, {way}")
+        ]
+
+    def wants(self, work: str) -> bool:
+        """Whether this is to be measured."""
+        return not self.only or any(word in work for word in self.only)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One way: tokens of a pass, tokens and FLOPs per second of each step, bytes at the peak."""
+class Nothing:
+    """There is no figure, and why."""
 
-    tokens: int
-    rates: list[float]
-    flops: list[float]
-    peak: int
+    reason: str
 
 
-def measure_gpu(plan: Plan, say: Callable[[str], None] = print) -> list[dict]:
-    """Rows ``{work, metric, value}``; ``say`` is told what is being measured."""
-    device = first_device()
-    began = time.perf_counter()
-    ceilings = {
-        name: matrix_ceiling(device, dtype, plan.ceiling_size)
-        for name, dtype in (("bf16", torch.bfloat16), ("float32", torch.float32))
-    }
-    rows = [
+@dataclass
+class Children:
+    """Asks processes, one after another, until the time is up.
+
+    Args:
+        limit, way_limit: seconds of all and of each.
+        say: is told what is being measured.
+    """
+
+    limit: float
+    way_limit: float
+    say: Callable[[str], None]
+    _began: float = field(default_factory=time.monotonic)
+
+    def answer(
+        self, work: str, module: str, function: str, *arguments: object, lacks: str | None = None
+    ) -> object | Nothing:
+        """What the function returns; Nothing if it failed, for lack of time, or for what ``lacks`` says."""
+        left = self._began + self.limit - time.monotonic()
+        if lacks or left <= 0:
+            return self._nothing(work, f"not measured: {lacks or 'the time was up'}")
+        self.say(f"{work}: measuring")
+        try:
+            return in_child_within(min(left, self.way_limit), module, function, *arguments)
+        except ChildFailed as error:
+            return self._nothing(work, f"failed: {error}")
+
+    def _nothing(self, work: str, reason: str) -> Nothing:
+        self.say(f"{work}: {reason}")
+        return Nothing(reason)
+
+
+def check_gpu() -> None:
+    """Raise UserError where there is no GPU on which these figures would mean something."""
+    if not torch.cuda.is_available() or not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise UserError(
+            "torch sees no GPU that computes in bf16, and on a CPU the published sizes take hours. Run it "
+            "where nvidia-smi lists one (python scripts/doctor.py says what torch sees), or add --tiny to "
+            "try all parts with a small model."
+        )
+
+
+def measure_gpu(plan: Plan, say: Callable[[str], None] = print) -> Iterator[list[dict]]:
+    """All rows ``{work, metric, value}`` so far: after the ceiling, each way and each curve."""
+    children = Children(plan.limit, plan.way_limit, say)
+    here = "omnina.benchmarks.gpu_way"
+    ceilings = children.answer("ceiling", here, "measure_ceilings", plan.ceiling_size)
+    found: dict[tuple[Size, str], Measured | Nothing] = {}
+    rows = _ceiling_rows(ceilings)
+    yield rows
+    for size, way in plan.ways():
+        given = (way, size.model_config, size.tokens, plan.fewest_tokens, plan.seconds)
+        answer = children.answer(f"{size.name}, {way}", here, "measure_way", *given, lacks=_lacks(way))
+        found[size, way] = answer if isinstance(answer, Nothing) else Measured(**answer)
+        rows = [*_ceiling_rows(ceilings), *_way_rows(found, ceilings)]
+        yield rows
+    for curve in _curve_rows(plan, children):
+        rows = [*rows, *curve]
+        yield rows
+
+
+def _lacks(way: str) -> str | None:
+    """What a way needs and is not here; None if nothing."""
+    package = NEEDS.get(way)
+    if package and find_spec(package) is None:
+        return f"{EXTRAS[package]} is not installed (pip install -r requirements-gpu.txt)"
+    return "its kernels need a GPU" if way == LIGER and not torch.cuda.is_available() else None
+
+
+def _ceiling_rows(ceilings: dict[str, float] | Nothing) -> list[dict]:
+    if isinstance(ceilings, Nothing):
+        return [single("ceiling", "matrix product, TFLOP/s", ceilings.reason)]
+    return [
         single("ceiling", f"{name} matrix product, TFLOP/s", value / 1e12) for name, value in ceilings.items()
     ]
-    for model_config in plan.model_configs:
-        found: dict[str, Measured | None] = {}
-        name = Path(model_config).stem
-        choices = _choices(model_config, device)
-        rows.append(single(name, "our attention", choices.attention))
-        for way in _ways(choices, plan):
-            late = time.perf_counter() - began > plan.limit
-            say(f"{name}, {way}: {'left out, time is up' if late else 'measuring'}")
-            found[way] = None if late else measure_way(way, choices, plan)
-            rows += _figures(f"{name}, {way}", found[way], ceilings["bf16"])
-        rows += _ratios(name, found)
+
+
+def _way_rows(found: dict[tuple[Size, str], Measured | Nothing], ceilings: dict | Nothing) -> list[dict]:
+    """Of each size its ways, and their ratios."""
+    ceiling = None if isinstance(ceilings, Nothing) else ceilings["bf16"]
+    rows = []
+    for size in dict.fromkeys(size for size, _ in found):
+        ways = {way: measured for (of, way), measured in found.items() if of == size}
+        for way, measured in ways.items():
+            rows += _figures(f"{size.name}, {way}", measured, ceiling)
+        rows += _ratios(size.name, ways)
     return rows
 
 
-def measure_way(way: str, choices: Choices, plan: Plan) -> Measured | None:
-    """One way, with fewer tokens a pass where memory runs out; None if even the fewest are too many."""
-    tokens = plan.tokens
-    while tokens >= plan.fewest_tokens:
-        try:
-            return _measure(way, choices, tokens, plan.seconds)
-        except torch.OutOfMemoryError:
-            tokens //= 2
-        gc.collect()  # outside the handler, whose traceback holds the model
-        torch.cuda.empty_cache()
-    return None
-
-
-def _choices(model_config: str, device: torch.device) -> Choices:
-    config = LlamaConfig(**read_yaml(Path(model_config)))
-    return Choices(config, device, half=True, compiled=device.type == "cuda")
-
-
-def _ways(choices: Choices, plan: Plan) -> list[str]:
-    float8 = choices.config.hidden_size >= plan.fp8_from and can_multiply_float8(choices.device)
-    baselines = [name for name in available_baselines(choices.device) if name in (PADDED, LIGER)]
-    return [OURS, *([FP8_WAY] if float8 else []), *baselines]
-
-
-def _measure(way_name: str, choices: Choices, tokens: int, seconds: float) -> Measured:
-    rows = published_like_rows(ROWS, choices.config.vocab_size, choices.config.max_position_embeddings)
-    lengths = np.array([len(row["input_ids"]) for row in rows])
-    steps = StepPlan(lengths, tokens_per_step=PASSES * tokens, seed=0, data_hash="")
-    if way_name in (OURS, FP8_WAY):
-        shape = FixedShape.for_plan(steps, PASSES)
-        scaling = "tensorwise" if way_name == FP8_WAY else None
-        way = make_way(OURS, replace(choices, shape=shape, fp8_scaling=scaling))
-    else:
-        way = make_way(way_name, choices)
-    optimizer = torch.optim.AdamW(way.model.parameters(), lr=1e-4, fused=True)
-    if choices.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    batches = _micro_batches(way_name, steps, rows, lengths, tokens)
-    rates, flops = _timed_steps(way, choices, optimizer, batches, seconds)
-    peak = torch.cuda.max_memory_allocated() if choices.device.type == "cuda" else 0
-    return Measured(tokens, rates, flops, peak)
-
-
-def _micro_batches(
-    way: str, steps: StepPlan, rows: list[dict], lengths: np.ndarray, tokens: int
-) -> Iterator[list[list[dict]]]:
-    """The passes of each step; padded rows are as many as fill the tokens at the longest row's length."""
-    step = 0
-    while True:
-        ids = steps.rows(step)
-        if way in (OURS, FP8_WAY):
-            parts = partition(lengths[ids], PASSES)
-        else:
-            size = max(1, tokens // int(lengths.max()))
-            parts = [np.arange(first, first + size) for first in range(0, PASSES * size, size)]
-        yield [[rows[ids[place]] for place in places if place < len(ids)] for places in parts]
-        step += 1
-
-
-def _timed_steps(
-    way: Way,
-    choices: Choices,
-    optimizer: torch.optim.Optimizer,
-    batches: Iterator[list[list[dict]]],
-    seconds: float,
-) -> tuple[list[float], list[float]]:
-    """Useful tokens and FLOPs per second of each step; the first two warm up, three at least are timed."""
-
-    def step(passes: list[list[dict]]) -> None:
-        for rows in passes:
-            run_pass(way, choices, rows)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    for _ in range(2):
-        step(next(batches))
-    rates, flops, spent = [], [], 0.0
-    while spent < seconds or len(rates) < 3:
-        passes = next(batches)
-        lengths = np.array([len(row["input_ids"]) for rows in passes for row in rows])
-        taken = timed(choices.device, partial(step, passes))
-        spent += taken
-        rates.append(int(lengths.sum()) / taken)
-        flops.append(float(training_flops(choices.config, lengths).sum()) / taken)
-    return rates, flops
-
-
-def _figures(work: str, measured: Measured | None, ceiling: float) -> list[dict]:
-    if measured is None:
-        return [single(work, "useful tokens/s", None)]
+def _figures(work: str, measured: Measured | Nothing, ceiling: float | None) -> list[dict]:
+    if isinstance(measured, Nothing):
+        return [single(work, RATE, measured.reason)]
     reached = statistics.median(measured.flops)
+    rates = measured.rates
     return [
-        single(work, "useful tokens/s, median", statistics.median(measured.rates)),
-        single(work, "lowest and highest step", f"{min(measured.rates):,.0f} to {max(measured.rates):,.0f}"),
-        single(work, "share of the measured bf16 ceiling", reached / ceiling),
+        single(work, RATE, statistics.median(rates)),
+        single(work, "lowest and highest step", f"{min(rates):,.0f} to {max(rates):,.0f}"),
+        single(work, "share of the measured bf16 ceiling", reached / ceiling if ceiling else None),
         single(work, "share of 989 TFLOP/s", reached / ANCHOR_FLOPS),
-        single(work, "tokens of a pass, at most", measured.tokens),
+        single(work, "a pass", measured.one_pass),
+        single(work, "real tokens, share of computed", measured.real),
+        single(work, "data wait, share of a step", measured.waited),
+        single(
+            work, "compiled graphs, after warming up and at the end", "{} and {}".format(*measured.graphs)
+        ),
         single(work, "peak memory, GiB", measured.peak / 2**30),
+        *([] if "Llama" in work else [single(work, "attention", measured.attention)]),
     ]
 
 
-def _ratios(name: str, found: dict[str, Measured | None]) -> list[dict]:
+def _ratios(name: str, ways: dict[str, Measured | Nothing]) -> list[dict]:
     """Of median useful tokens per second, ours over each other way, and float8's over ours."""
-    rates = {way: statistics.median(each.rates) for way, each in found.items() if each}
+    rates = {way: statistics.median(each.rates) for way, each in ways.items() if isinstance(each, Measured)}
     if OURS not in rates:
         return []
     ours = rates.pop(OURS)
     return [
-        single(name, "fp8 over bf16", rate / ours)
-        if way == FP8_WAY
+        single(name, f"{way.removeprefix('ours, ')} over bf16", rate / ours)
+        if way in (FP8, FP8_ROWWISE)
         else single(name, f"ours over {way}", ours / rate)
         for way, rate in rates.items()
     ]
+
+
+def _curve_rows(plan: Plan, children: Children) -> Iterator[list[dict]]:
+    """Of one curve after another: the mean training loss in each part of it."""
+    settings, lacks = vars(plan.curves), _lacks(FP8)
+    for name, (scaling, order) in CURVES.items():
+        work = f"{Path(plan.curves.model_config).stem}, loss, {name}"
+        if not plan.wants(work):
+            continue
+        given = (settings, plan.curve_steps, plan.learning_rate, scaling, order)
+        curve = children.answer(work, "omnina.benchmarks.float8_loss", "loss_curve", *given, lacks=lacks)
+        if isinstance(curve, Nothing):
+            yield [single(work, "nats per token", curve.reason)]
+        else:
+            yield [single(work, f"nats per token, to step {end}", loss) for end, loss in curve]
