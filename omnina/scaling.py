@@ -10,6 +10,7 @@ from typing import Literal
 
 from transformers import LlamaConfig
 
+from omnina.checkpointed_layers import checkpointed_count
 from omnina.flops import training_flops
 from omnina.loss import CHUNK_BYTES
 
@@ -102,26 +103,29 @@ def product_bytes(half: bool) -> int:
     return BFLOAT16 if half else FLOAT32
 
 
-def kept_bytes(config: LlamaConfig, tokens: int, checkpointing: bool, *, half: bool = True) -> int:
+def kept_bytes(config: LlamaConfig, tokens: int, recomputed: float, *, half: bool = True) -> int:
     """Bytes that a forward pass over T tokens keeps for the backward pass; ``half``: under bf16 autocast.
 
-    With activation checkpointing a layer keeps its float32 input alone. To the layers come the final norm's
-    input and output.
+    Of the share ``recomputed`` of its layers, those of activation checkpointing, each keeps its float32 input
+    alone. To the layers come the final norm's input and output.
     """
-    layer = config.hidden_size * FLOAT32 if checkpointing else layer_bytes(config, half)
-    return tokens * (config.num_hidden_layers * layer + 2 * config.hidden_size * FLOAT32)
+    hidden, layers = config.hidden_size * FLOAT32, config.num_hidden_layers
+    again = checkpointed_count(layers, recomputed)
+    return tokens * (again * hidden + (layers - again) * layer_bytes(config, half) + 2 * hidden)
 
 
-def activation_bytes(config: LlamaConfig, tokens: int, checkpointing: bool, *, half: bool = True) -> int:
+def activation_bytes(config: LlamaConfig, tokens: int, recomputed: float, *, half: bool = True) -> int:
     """Most bytes that depend on the pass: what it keeps, a layer computed again, and the loss.
 
-    The loss holds a chunk of logits, under bf16 in float32 too, and the output embedding's gradient in
+    Where not all layers are computed again the last one is not: what it has kept is free by the time another
+    is. The loss holds a chunk of logits, under bf16 in float32 too, and the output embedding's gradient in
     float32.
     """
-    again = tokens * layer_bytes(config, half) if checkpointing else 0
+    layers = config.num_hidden_layers
+    again = tokens * layer_bytes(config, half) if checkpointed_count(layers, recomputed) == layers else 0
     chunk = min(CHUNK_BYTES, tokens * config.vocab_size * product_bytes(half))
     loss = chunk * (1 + FLOAT32 // BFLOAT16 if half else 1) + config.vocab_size * config.hidden_size * FLOAT32
-    return kept_bytes(config, tokens, checkpointing, half=half) + again + loss
+    return kept_bytes(config, tokens, recomputed, half=half) + again + loss
 
 
 def layer_bytes(config: LlamaConfig, half: bool) -> int:
@@ -150,11 +154,17 @@ def step_traffic(config: LlamaConfig, engine: Engine, gpus: int, accumulation: i
 
 
 def compute_seconds(
-    config: LlamaConfig, tokens: int, document: int, checkpointing: bool, hardware: Hardware = H100
+    config: LlamaConfig, tokens: int, document: int, recomputed: float, hardware: Hardware = H100
 ) -> float:
-    """Seconds of forward and backward over T tokens in documents of so many; recomputing adds a third."""
+    """Seconds of forward and backward over T tokens in documents of so many."""
     flops = training_flops(config, document) * tokens / document
-    return flops * (4 / 3 if checkpointing else 1) / (hardware.flops * hardware.reached)
+    return flops * repeated_work(config, recomputed) / (hardware.flops * hardware.reached)
+
+
+def repeated_work(config: LlamaConfig, recomputed: float) -> float:
+    """What is computed over the model's FLOPs: the forward pass of all layers again is a third more."""
+    layers = config.num_hidden_layers
+    return 1 + checkpointed_count(layers, recomputed) / layers / 3
 
 
 def efficiency(
@@ -165,7 +175,7 @@ def efficiency(
     tokens_per_step: int,
     tokens_per_device: int,
     document: int = 256,
-    checkpointing: bool = False,
+    recomputed: float = 0.0,
     hidden_share: float = 0.8,
     hardware: Hardware = H100,
 ) -> float:
@@ -175,7 +185,7 @@ def efficiency(
     ``hidden_share`` of that time hides traffic; what exceeds it is waited for.
     """
     accumulation = max(1, -(-tokens_per_step // (tokens_per_device * gpus)))
-    compute = compute_seconds(config, tokens_per_step // gpus, document, checkpointing, hardware)
+    compute = compute_seconds(config, tokens_per_step // gpus, document, recomputed, hardware)
     beside = compute * (2 / 3) / accumulation if engine == "ddp" else compute
     traffic = step_traffic(config, engine, gpus, accumulation) / hardware.link(gpus)
     return compute / (compute + max(0.0, traffic - hidden_share * beside))

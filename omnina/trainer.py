@@ -19,6 +19,7 @@ from transformers.trainer_callback import ExportableState
 
 from omnina.answer_validation import AnswerValidation
 from omnina.averaged_steps import AveragedSteps
+from omnina.checkpointed_layers import CheckpointedShare
 from omnina.checkpoints.choice import checkpoint_fault, checkpoint_step
 from omnina.checkpoints.writing import prune_checkpoints, write_checkpoint
 from omnina.errors import UserError
@@ -89,6 +90,7 @@ class OmniNATrainer(AveragedSteps):
         self.add_callback(_TrueEpoch(plan))
         self.add_callback(_StepsOfSettings())
         self.add_callback(_DropoutSeed())
+        self.add_callback(CheckpointedShare())
         self.add_callback(_AgreedStop(self))
 
     def get_train_dataloader(self) -> DataLoader:

@@ -44,6 +44,10 @@ class TrainerSettings(TrainingArguments):
     activation_checkpointing: bool = field(
         default=False, metadata={"help": "keep no activations inside layers, compute them again backwards"}
     )
+    checkpointed_share: float = field(
+        default=1.0,
+        metadata={"help": "share of the layers that activation_checkpointing is for, spread evenly"},
+    )
     dataloader_num_workers: int | None = field(
         default=None, metadata={"help": "processes that build batches ahead; 2 for a GPU, none on a CPU"}
     )
@@ -58,9 +62,26 @@ class TrainerSettings(TrainingArguments):
             self.disable_tqdm = not sys.stderr.isatty()
         if "all" in self.report_to:
             raise UserError("report_to: all would send figures to every service found; name those you want.")
+        self._check_checkpointed_share()
         self.ignore_data_skip = True
         setattr(self, CHECKPOINTING_KEY, self.activation_checkpointing)
         super().__post_init__()
+
+    @property
+    def recomputed(self) -> float:
+        """Share of the layers whose activations are computed again."""
+        return self.checkpointed_share if self.activation_checkpointing else 0.0
+
+    def _check_checkpointed_share(self) -> None:
+        if not 0 < self.checkpointed_share <= 1:
+            raise UserError(
+                f"checkpointed_share ({self.checkpointed_share}) must be above 0 and at most 1, which is all "
+                "layers; for none leave activation_checkpointing out."
+            )
+        if self.checkpointed_share < 1 and not self.activation_checkpointing:
+            raise UserError(
+                "checkpointed_share has no effect without activation_checkpointing: true; set both or none."
+            )
 
     def _bf16_wanted(self) -> bool:
         """``bf16`` as yes or no; UserError for neither, or where it would be a mistake."""

@@ -27,7 +27,7 @@
 ``resume``: time from the start to the first step of a run that goes on at a small and at a large step.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
 ``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
-``memory``: what a step's peak is made of, with and without computing activations again.
+``memory``: what a step's peak is made of, with the activations of no, half and all layers computed again.
 ``scaling``: time per token with documents per pass; cost and memory with rows of data; no baseline.
 ``float8``: loss in float8 beside that without, on the same rows; emulated on a CPU.
 ``gpu``: the published sizes on one GPU; ``bash scripts/benchmark_gpu.sh`` runs it. Files are kept as it goes.

@@ -114,6 +114,18 @@ def test_activation_checkpointing_is_one_key_for_every_transformers(tmp_path):
         parse_run([written(tmp_path, gradient_checkpointing=True)])
 
 
+def test_a_share_of_the_layers_is_checkpointed(tmp_path):
+    _, training = parse_run([written(tmp_path, activation_checkpointing=True, checkpointed_share=0.5)])
+    assert training.activation_checkpointing is True and training.recomputed == 0.5
+    for changes, share in (({}, 0.0), ({"activation_checkpointing": True}, 1.0)):
+        assert parse_run([written(tmp_path, **changes)])[1].recomputed == share
+    for wrong in (0.0, -0.5, 1.01):
+        with pytest.raises(UserError, match="must be above 0 and at most 1"):
+            parse_run([written(tmp_path, activation_checkpointing=True, checkpointed_share=wrong)])
+    with pytest.raises(UserError, match="no effect without activation_checkpointing: true"):
+        parse_run([written(tmp_path, checkpointed_share=0.5)])
+
+
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
 def test_published_recipe(path):
     run, training = parse_run([str(path), "--use_cpu", "true"])

@@ -1,5 +1,6 @@
 """The formulas of docs/scaling.md against what a CPU can measure, and laws that hold for any size."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -7,15 +8,19 @@ import torch
 from transformers import LlamaConfig
 
 from omnina import loss
+from omnina.checkpointed_layers import checkpoint_layers
 from omnina.files.yaml_file import read_yaml
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FlatCollator
 from omnina.scaling import (
+    FLOAT32,
     Hardware,
+    activation_bytes,
     efficiency,
     gpu_state_bytes,
     kept_bytes,
     parameter_count,
+    repeated_work,
     state_bytes,
     step_traffic,
 )
@@ -54,11 +59,10 @@ def test_weights_gradients_and_moments_take_what_the_formula_says(name):
     )
 
 
-def kept_by_forward(config: LlamaConfig, rows: int, checkpointing: bool, half: bool) -> int:
+def kept_by_forward(config: LlamaConfig, rows: int, recomputed: float, half: bool) -> int:
     """Bytes that a forward pass over rows of 128 tokens keeps for the backward pass, weights left out."""
     model = OmniNAForCausalLM(config).train()
-    if checkpointing:
-        model.gradient_checkpointing_enable()
+    checkpoint_layers(model, recomputed)
     row = {"input_ids": list(range(3, 131)), "answer_start": 1}
     batch = FlatCollator(128, answers_only=False, filler_id=2)([row] * rows)
     sizes: dict[int, int] = {}
@@ -76,14 +80,34 @@ def kept_by_forward(config: LlamaConfig, rows: int, checkpointing: bool, half: b
 
 
 @pytest.mark.parametrize("half", [True, False])
-@pytest.mark.parametrize(("checkpointing", "within"), [(True, 0.02), (False, 0.35)])
-def test_activations_are_near_what_the_formula_says(checkpointing, within, half, monkeypatch):
+@pytest.mark.parametrize(("recomputed", "within"), [(1.0, 0.02), (0.7, 0.35), (0.3, 0.35), (0.0, 0.35)])
+def test_activations_are_near_what_the_formula_says(recomputed, within, half, monkeypatch):
     """What a token adds; a CPU keeps copies inside layers that the formula, made for GPUs, leaves out."""
     monkeypatch.setattr(loss, "FEW_LOGITS", 0)  # the loss as it is with a large vocabulary
     config = config_of("tiny")
-    few, many = (kept_by_forward(config, rows, checkpointing, half) for rows in (16, 48))
+    few, many = (kept_by_forward(config, rows, recomputed, half) for rows in (16, 48))
     measured = (many - few) / (32 * 128)
-    assert measured == pytest.approx(kept_bytes(config, 1, checkpointing, half=half), rel=within)
+    assert measured == pytest.approx(kept_bytes(config, 1, recomputed, half=half), rel=within)
+
+
+def test_each_layer_computed_again_keeps_as_much_less(monkeypatch):
+    """So memory is a straight line over the number of layers, as the formula has it."""
+    monkeypatch.setattr(loss, "FEW_LOGITS", 0)
+    config = config_of("tiny")
+    kept = [kept_by_forward(config, 16, layers / 3, half=True) for layers in range(4)]
+    saved = [before - after for before, after in pairwise(kept)]
+    assert min(saved) > 0
+    assert saved == pytest.approx([saved[0]] * 3, rel=0.05)  # the last to go takes what they have shared
+
+
+def test_a_share_of_layers_is_computed_again_in_memory_and_time():
+    config = config_of("omnina-66m")  # 8 layers
+    kept = [kept_bytes(config, 1000, eighths / 8) for eighths in range(9)]
+    assert {before - after for before, after in pairwise(kept)} == {(kept[0] - kept[8]) // 8}
+    # All layers: one more is held while it is computed again; fewer: the last one's are free by then.
+    whole, part = (activation_bytes(config, 1000, share) for share in (1.0, 7 / 8))
+    assert whole - part == 1000 * config.hidden_size * FLOAT32
+    assert [repeated_work(config, share) for share in (0.0, 0.5, 1.0)] == pytest.approx([1, 7 / 6, 4 / 3])
 
 
 @pytest.mark.parametrize("name", SIZES)

@@ -20,6 +20,11 @@ from omnina.files.yaml_file import read_yaml
 
 STEPS = 2  # the second has the optimizer's moments beside the activations
 MIB = 2**20
+RECOMPUTED = {  # share of the layers, and what it is called
+    0.0: "",
+    0.5: ", half the layers' computed again",
+    1.0: ", activations computed again",
+}
 
 
 def measure_memory(model_configs: Iterable[str], dtype: str, rows: int) -> list[list[dict]]:
@@ -36,29 +41,27 @@ def measure_memory(model_configs: Iterable[str], dtype: str, rows: int) -> list[
 def _table(model_config: str, dtype: str, rows: int) -> list[dict]:
     work = f"{Path(model_config).stem}, {dtype}, {rows} rows a pass"
     table = []
-    for checkpointing in (False, True):
+    for recomputed, suffix in RECOMPUTED.items():
+        given = (model_config, dtype, rows)
         parts = [
-            in_child(
-                "omnina.benchmarks.memory", "parts_of_a_step", model_config, dtype, rows, way, checkpointing
-            )
+            in_child("omnina.benchmarks.memory", "parts_of_a_step", *given, way, recomputed)
             for way in (OURS, PADDED)
         ]
-        suffix = ", activations computed again" if checkpointing else ""
-        names = list(parts[0]) if not checkpointing else ["activations and temporaries", "whole step"]
+        names = ["activations and temporaries", "whole step"] if recomputed else list(parts[0])
         table += [
             compared(work, f"{name}{suffix}, MiB", *(part[name] / MIB for part in parts)) for name in names
         ]
     return table
 
 
-def parts_of_a_step(model_config: str, dtype: str, rows: int, way_name: str, checkpointing: bool) -> dict:
+def parts_of_a_step(model_config: str, dtype: str, rows: int, way_name: str, recomputed: float) -> dict:
     """Bytes by part, over steps with AdamW; for a child process."""
     config = LlamaConfig(**read_yaml(Path(model_config)))
     choices = Choices(config, first_device(), dtype == "bf16")
     batch = published_like_rows(rows, config.vocab_size, config.max_position_embeddings)
     small_steps(choices, way_name)  # what the libraries load is no part of the step
     before = peak_bytes(choices.device)
-    way = make_way(way_name, replace(choices, checkpointing=checkpointing))
+    way = make_way(way_name, replace(choices, recomputed=recomputed))
     _steps(way, choices, [batch] * STEPS)
     weights = sum(parameter.nbytes for parameter in way.model.parameters())
     whole = peak_bytes(choices.device) - before

@@ -13,6 +13,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama import modeling_llama
 
+from omnina.checkpointed_layers import checkpoint_layers
 from omnina.model import IGNORED_LABEL, OmniNAForCausalLM
 from omnina.packing import FixedShape, FlatCollator
 from omnina.tokenizer import EOS_ID
@@ -37,7 +38,7 @@ class Choices:
         device: where both run.
         half: whether products will be in bf16, under autocast.
         answers_only: loss on the answer alone.
-        checkpointing: compute activations again in the backward pass.
+        recomputed: share of the layers whose activations are computed again in the backward pass.
         compiled: torch.compile each of our layers.
         fp8_scaling: of our products in float8; None: not in float8.
         shape: that our batches are filled up to; None: no filler.
@@ -49,7 +50,7 @@ class Choices:
     device: torch.device
     half: bool
     answers_only: bool = False
-    checkpointing: bool = False
+    recomputed: float = 0.0
     compiled: bool = False
     fp8_scaling: str | None = None
     shape: FixedShape | None = None
@@ -77,8 +78,7 @@ def make_way(name: str, choices: Choices) -> Way:
     """A way with random weights, in training mode."""
     torch.manual_seed(0)
     way = _ours(choices) if name == OURS else _llama(name, choices)
-    if choices.checkpointing:
-        way.model.gradient_checkpointing_enable()
+    checkpoint_layers(way.model, choices.recomputed)
     if name == OURS and choices.compiled:
         way.model.compile_layers()
     return replace(way, model=way.model.train())

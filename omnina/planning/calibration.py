@@ -26,6 +26,7 @@ from omnina.benchmarks.child import in_child
 from omnina.benchmarks.memory import peak_bytes, small_steps
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, Way
+from omnina.checkpointed_layers import checkpoint_layers
 from omnina.errors import UserError
 from omnina.fp8 import convert_layers
 from omnina.matrix_optimizer import matrix_optimizer
@@ -224,8 +225,7 @@ def _prepared(model: OmniNAForCausalLM, run: RunSettings, args: TrainerSettings)
         convert_layers(model, run.fp8_scaling, args.device)
     if run.compile_layers:
         model.compile_layers()
-    if args.activation_checkpointing:
-        model.gradient_checkpointing_enable()
+    checkpoint_layers(model, args.recomputed)
     if getattr(run, "lora_rank", None):
         from omnina.lora import LoRA  # and with it peft
 

@@ -18,6 +18,7 @@ PROGRAM_BYTES = {"cpu": 500_000_000, "cuda": 0}  # Python and libraries; a GPU's
 COPIES = {"cpu": 1.3, "cuda": 1.0}
 TILE = 128  # a pass is told in multiples of so many tokens
 MOST_TOKENS = 2**24
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of the layers that a plan advises to compute again
 NEAR = 0.1  # a measured pass is the run's own if it lacks no more than this share of its tokens
 
 
@@ -69,7 +70,7 @@ class Shape:
         parameters: of the run.
         tokens: of a pass, at most.
         accumulation: passes of a step, on each device.
-        checkpointing: activations are computed again.
+        recomputed: share of the layers whose activations are computed again.
         half: products in bf16.
     """
 
@@ -77,7 +78,7 @@ class Shape:
     parameters: Parameters
     tokens: int
     accumulation: int
-    checkpointing: bool
+    recomputed: float
     half: bool
 
 
@@ -122,10 +123,23 @@ def measured_memory(shape: Shape, machine: Machine, measured: Measured) -> Devic
     return DeviceMemory(parts, of_pass, shape.tokens, machine.usable, basis)
 
 
+def fitting_share(shape: Shape, machine: Machine, memory: DeviceMemory) -> float | None:
+    """The least share of layers to compute again with which a pass of this size fits; None if none is enough.
+
+    What a share saves is by formula, of a measured plan too.
+    """
+    excess, now = memory.total - memory.usable, pass_bytes(shape, machine, shape.tokens)
+    for share in SHARES:
+        saved = now - pass_bytes(replace(shape, recomputed=share), machine, shape.tokens)
+        if share > shape.recomputed and saved >= excess:
+            return share
+    return None
+
+
 def pass_bytes(shape: Shape, machine: Machine, tokens: int) -> int:
     """What a pass over so many tokens holds, by formula.
 
     Going back through a layer, gradients inside it are as large as what it has kept.
     """
-    kept = activation_bytes(shape.config, tokens, shape.checkpointing, half=shape.half)
+    kept = activation_bytes(shape.config, tokens, shape.recomputed, half=shape.half)
     return round(COPIES[machine.kind] * (kept + tokens * layer_bytes(shape.config, shape.half)))

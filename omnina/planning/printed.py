@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omnina.benchmarks.figures import stamp
+from omnina.checkpointed_layers import checkpointed_count
 from omnina.planning.disk import Disk
+from omnina.planning.memory import fitting_share
 from omnina.planning.plan import Plan
 from omnina.planning.tables import KnownTables
 
@@ -54,6 +56,7 @@ def plan_json(plan: Plan) -> dict:
             "total": memory.total,
             "usable": memory.usable,
             "fits": memory.fits,
+            "layers_computed_again": _layers_again(plan),
             "largest_tokens_per_device": memory.most_tokens,
             "basis": memory.basis,
         },
@@ -110,7 +113,7 @@ def _steps(plan: Plan) -> list[Row]:
 def _memory(plan: Plan) -> list[Row]:
     memory = plan.memory
     rows = [(name, _gb(size), "") for name, size in memory.parts.items() if size]
-    rows.append(("pass", _gb(memory.of_pass(memory.tokens)), f"activations, of {memory.tokens:,} tokens"))
+    rows.append(("pass", _gb(memory.of_pass(memory.tokens)), _pass_basis(plan)))
     most = f"{memory.most_tokens:,}" if memory.most_tokens >= plan.subject.run.max_length else "none"
     return [
         *rows,
@@ -119,6 +122,16 @@ def _memory(plan: Plan) -> list[Row]:
         ("fits", "yes" if memory.fits else "NO", "" if memory.fits else _remedy(plan)),
         ("largest pass", most, "tokens_per_device, at most"),
     ]
+
+
+def _pass_basis(plan: Plan) -> str:
+    again, layers = _layers_again(plan), plan.subject.config.num_hidden_layers
+    told = f"; {again} of {layers} layers computed again" if again else ""
+    return f"activations, of {plan.memory.tokens:,} tokens{told}"
+
+
+def _layers_again(plan: Plan) -> int:
+    return checkpointed_count(plan.subject.config.num_hidden_layers, plan.subject.shape.recomputed)
 
 
 def _usable_basis(plan: Plan) -> str:
@@ -131,13 +144,21 @@ def _remedy(plan: Plan) -> str:
     subject = plan.subject
     if subject.machine.kind == "cpu" and plan.memory.most_tokens < subject.run.max_length:
         return "too large for this machine; --gpu NAME plans for another"
+    share = fitting_share(subject.shape, subject.machine, plan.memory)
     if plan.memory.most_tokens >= subject.run.max_length:
-        return f"lower tokens_per_device to {plan.memory.most_tokens:,}"
-    if not subject.args.activation_checkpointing:
-        return "set activation_checkpointing: true"
+        instead = f", or set {_checkpointing(share)}" if share else ""
+        return f"lower tokens_per_device to {plan.memory.most_tokens:,}{instead}"
+    if subject.shape.recomputed < 1:
+        return f"set {_checkpointing(share or 1.0)}"
     if subject.machine.engine == "ddp":
         return "share the model among GPUs: --engine fsdp"
     return "take more GPUs, or larger ones"
+
+
+def _checkpointing(share: float) -> str:
+    """The settings that let this share of the layers compute their activations again."""
+    part = f", checkpointed_share: {share:g}" if share < 1 else ""
+    return f"activation_checkpointing: true{part}"
 
 
 def _time(plan: Plan) -> list[Row]:

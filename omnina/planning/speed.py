@@ -16,7 +16,7 @@ from omnina.files.yaml_file import read_yaml
 from omnina.flops import matrix_ceiling, training_flops
 from omnina.planning.machine import Machine
 from omnina.planning.steps import Steps
-from omnina.scaling import H100, compute_seconds, efficiency, parameter_count
+from omnina.scaling import H100, compute_seconds, efficiency, parameter_count, repeated_work
 from omnina.throughput import CEILING_SIZE
 from omnina.trainer_settings import multiplies_bf16
 
@@ -38,13 +38,13 @@ class Work:
 
     Args:
         config: the architecture.
-        checkpointing: activations are computed again.
+        recomputed: share of the layers whose activations are computed again.
         half: products in bf16.
         frozen: only adapters train.
     """
 
     config: LlamaConfig
-    checkpointing: bool
+    recomputed: float
     half: bool
     frozen: bool
 
@@ -119,7 +119,7 @@ def _of_processor(work: Work, steps: Steps, rate: Rate) -> Speed:
 def _of_gpus(work: Work, steps: Steps, machine: Machine, reached: float) -> float:
     frozen = FROZEN_SHARE if work.frozen else 1.0
     seconds = compute_seconds(
-        work.config, steps.tokens, steps.document, work.checkpointing, machine.hardware(reached)
+        work.config, steps.tokens, steps.document, work.recomputed, machine.hardware(reached)
     )
     one = steps.tokens / (seconds * frozen)
     return one * machine.devices * _efficiency(work, steps, machine, reached)
@@ -127,7 +127,7 @@ def _of_gpus(work: Work, steps: Steps, machine: Machine, reached: float) -> floa
 
 def _repeated_work(work: Work) -> float:
     """What is computed, as a multiple of the model's FLOPs."""
-    return (4 / 3 if work.checkpointing else 1.0) * (FROZEN_SHARE if work.frozen else 1.0)
+    return repeated_work(work.config, work.recomputed) * (FROZEN_SHARE if work.frozen else 1.0)
 
 
 def _efficiency(work: Work, steps: Steps, machine: Machine, reached: float) -> float:
@@ -138,6 +138,6 @@ def _efficiency(work: Work, steps: Steps, machine: Machine, reached: float) -> f
         tokens_per_step=steps.tokens,
         tokens_per_device=steps.pass_tokens,
         document=steps.document,
-        checkpointing=work.checkpointing,
+        recomputed=work.recomputed,
         hardware=machine.hardware(reached),
     )

@@ -83,15 +83,13 @@ class Subject:
     def shape(self) -> Shape:
         """What decides its memory."""
         passes = (self.steps.pass_tokens, self.steps.accumulation)
-        return Shape(
-            self.config, self.parameters, *passes, self.args.activation_checkpointing, self.args.bf16
-        )
+        return Shape(self.config, self.parameters, *passes, self.args.recomputed, self.args.bf16)
 
     @property
     def work(self) -> Work:
         """What decides its speed."""
         frozen = self.parameters.adapters > 0
-        return Work(self.config, self.args.activation_checkpointing, self.args.bf16, frozen)
+        return Work(self.config, self.args.recomputed, self.args.bf16, frozen)
 
     @property
     def token_flops(self) -> float:

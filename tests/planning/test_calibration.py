@@ -35,7 +35,7 @@ def test_documents_come_through_a_file(documents, rows):
     ("stage", "changes"),
     [
         ("pretrain", {}),
-        ("pretrain", {"muon": True, "activation_checkpointing": True}),
+        ("pretrain", {"muon": True, "activation_checkpointing": True, "checkpointed_share": 0.5}),
         ("finetune", {}),
         ("finetune", {"lora_rank": 2}),
     ],

@@ -13,7 +13,15 @@ from omnina.matrix_optimizer import matrix_optimizer
 from omnina.model import OmniNAForCausalLM
 from omnina.planning.calibration import Measured
 from omnina.planning.machine import Machine, named_machine
-from omnina.planning.memory import COPIES, TILE, Shape, expected_memory, measured_memory, state_parts
+from omnina.planning.memory import (
+    COPIES,
+    TILE,
+    Shape,
+    expected_memory,
+    fitting_share,
+    measured_memory,
+    state_parts,
+)
 from omnina.planning.parameters import Parameters
 from omnina.planning.settings import planned_settings
 from omnina.scaling import FLOAT32, gpu_state_bytes, kept_bytes, layer_bytes, parameter_count
@@ -29,7 +37,7 @@ def config_of(path: Path) -> LlamaConfig:
 
 def shape_of(path: Path, **changes) -> Shape:
     config = config_of(path)
-    values = {"tokens": 4096, "accumulation": 2, "checkpointing": False, "half": True} | changes
+    values = {"tokens": 4096, "accumulation": 2, "recomputed": 0.0, "half": True} | changes
     return Shape(config, Parameters(parameter_count(config)), **values)
 
 
@@ -86,9 +94,9 @@ def test_parts_are_those_of_the_scaling_formulas(engine, gpus, accumulation):
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_the_largest_pass_fits_and_a_larger_one_does_not(path, checkpointing):
-    shape = shape_of(path, checkpointing=checkpointing)
+@pytest.mark.parametrize("recomputed", [0.0, 0.5, 1.0])
+def test_the_largest_pass_fits_and_a_larger_one_does_not(path, recomputed):
+    shape = shape_of(path, recomputed=recomputed)
     machine = named_machine("A100-40GB", 1, "ddp")
     most = expected_memory(shape, machine).most_tokens
     assert expected_memory(replace(shape, tokens=most), machine).fits
@@ -109,8 +117,29 @@ def test_what_was_measured_is_what_is_planned():
     shape = shape_of(TINY, half=False, tokens=5120)
     more = measured_memory(shape, machine, measured)
     logits = 1024 * shape.config.vocab_size * 4
-    added = (
-        kept_bytes(shape.config, 1024, False, half=False) + 1024 * layer_bytes(shape.config, False) + logits
-    )
+    added = kept_bytes(shape.config, 1024, 0.0, half=False) + 1024 * layer_bytes(shape.config, False) + logits
     assert more.total - measured.peak == pytest.approx(COPIES["cpu"] * added)
     assert replace(memory, usable=more.total).most_tokens == 5120
+
+
+def test_the_share_that_is_advised_is_the_least_that_fits():
+    shape = shape_of(MODELS[0].with_name("omnina-66m.yaml"), tokens=16_384)
+    machine = named_machine("H100", 1, "ddp")
+    parts = {
+        share: expected_memory(replace(shape, recomputed=share), machine) for share in (0.0, 0.25, 0.5, 1.0)
+    }
+    assert parts[0.0].total > parts[0.25].total > parts[0.5].total > parts[1.0].total
+
+    def advised(usable: int, **changes) -> float | None:
+        changed = replace(shape, **changes)
+        return fitting_share(changed, machine, replace(expected_memory(changed, machine), usable=usable))
+
+    assert advised(parts[0.25].total) == 0.25
+    assert advised(parts[0.25].total - 1) == 0.5
+    assert advised(parts[0.5].total - 1, recomputed=0.5) == 0.75
+    assert advised(parts[1.0].total) == 1.0
+    assert advised(parts[1.0].total - 1) is None
+    measured = Measured(0, 16_384, 3 * 10**9, 10_000, 10.0, 0.1)
+    memory = measured_memory(shape, machine, measured)
+    usable = memory.total - (parts[0.0].total - parts[0.5].total)
+    assert fitting_share(shape, machine, replace(memory, usable=usable)) == 0.5

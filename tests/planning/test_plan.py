@@ -62,7 +62,7 @@ def test_a_gpus_hours_are_those_of_its_data_sheet():
     plan = make_plan(Wish([str(ROOT / "configs" / "pretrain" / "omnina-66m.yaml")], gpu="H100"))
     run, _ = planned_settings([plan.config], plan.subject.stage, elsewhere=True)
     steps = plan.subject.steps
-    seconds = compute_seconds(architecture_of(run), steps.all_tokens, steps.document, False, H100)
+    seconds = compute_seconds(architecture_of(run), steps.all_tokens, steps.document, 0.0, H100)
     assert plan.duration.training == pytest.approx(seconds / 3600)
 
 
@@ -136,3 +136,31 @@ def test_the_command_writes_what_it_prints(world, tmp_path, capsys, command):
 def test_flags_of_neither_are_refused_with_the_nearest(world, tmp_path, command):
     with pytest.raises(UserError, match="Did you mean 'seed'"):
         command.main([*arguments(world, "pretrain", tmp_path / "run"), "--stage", "pretrain", "--sed", "5"])
+
+
+def test_a_share_of_layers_computed_again_is_planned_and_advised():
+    path = str(ROOT / "configs" / "pretrain" / "omnina-330m.yaml")
+    planned = ["--tokens_per_device", "32768", "--activation_checkpointing", "true"]
+    some, every = (
+        make_plan(Wish([path, *planned, "--checkpointed_share", share], gpu="A10")) for share in ("0.5", "1")
+    )
+    assert plan_json(some)["memory"]["layers_computed_again"] == 8
+    assert "8 of 16 layers computed again" in plan_table(some)
+    assert some.memory.total > some.memory.usable >= every.memory.total
+    assert some.duration.training / every.duration.training == pytest.approx((7 / 6) / (4 / 3))
+    advice = [line for line in plan_table(some).splitlines() if line.split()[:2] == ["fits", "NO"]]
+    assert advice[0].endswith("or set activation_checkpointing: true, checkpointed_share: 0.75")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "advice"),
+    [
+        (2048, "set activation_checkpointing: true, checkpointed_share: 0.5"),
+        (16_384, "set activation_checkpointing: true"),
+    ],
+)
+def test_where_no_pass_fits_layers_are_to_be_computed_again(tokens, advice):
+    path = str(ROOT / "configs" / "pretrain" / "omnina-1.7b.yaml")
+    given = [path, "--activation_checkpointing", "false", "--tokens_per_device", str(tokens)]
+    table = plan_table(make_plan(Wish(given, gpu="A100-40GB")))
+    assert f"NO  {advice}\n" in table
