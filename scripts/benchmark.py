@@ -9,6 +9,7 @@
     python scripts/benchmark.py saturate --checkpoint output/pretrain --bases 1000
     python scripts/benchmark.py serve --checkpoint output/finetune
     python scripts/benchmark.py tokenize --input data/pretrain_train_example.csv --tokenizer data/tokenizer
+    python scripts/benchmark.py encoders --input data/pretrain_train_example.csv --tokenizer data/tokenizer
     python scripts/benchmark.py corpus --megabytes 100 1000 --json output/benchmark_corpus.json
     python scripts/benchmark.py resume --input data/pretrain_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/tiny.yaml --steps 10 100000
@@ -24,6 +25,7 @@
 ``saturate``: every substitution of a sequence at once, against a call for each variant, ours and padded.
 ``serve``: latency of the local page's server, alone, at 50 requests at once, beside large ones.
 ``tokenize``: a core's speed from a table to token ids, against SentencePiece called row by row.
+``encoders``: whether the faster encoder gives the tokenizer's ids, on many texts; status 1 if it does not.
 ``resume``: time from the start to the first step of a run that goes on at a small and at a large step.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
 ``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
@@ -34,6 +36,7 @@
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from omnina.benchmarks.corpus import FORMATS
@@ -108,6 +111,11 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
     tokenize.add_argument("--input", required=True, help="table with sequence and response")
     tokenize.add_argument("--tokenizer", type=Path, required=True, help="folder with tokenizer.model")
     tokenize.add_argument("--repeats", type=whole_number(1), default=5, help="turns; the median counts")
+    encoders = commands.add_parser("encoders", allow_abbrev=False)
+    encoders.add_argument("--input", required=True, help="table with sequence and response")
+    encoders.add_argument("--tokenizer", type=Path, required=True, help="its folder")
+    encoders.add_argument("--strings", type=whole_number(1), default=2_000_000, help="random texts compared")
+    encoders.add_argument("--seed", type=whole_number(0), default=0, help="of the random texts")
     corpus = commands.add_parser("corpus", allow_abbrev=False)
     corpus.add_argument(
         "--megabytes", type=whole_number(1), nargs="+", default=[100, 1000], help="sizes of the files"
@@ -156,11 +164,15 @@ def _add_growth(commands: argparse._SubParsersAction) -> None:
 
 
 def main() -> None:
-    """Measure, print the tables, write the figures."""
+    """Measure, print the tables, write the figures; status 1 where encoders differ."""
     arguments = parse_arguments()
     from omnina.benchmarks.commands import measured  # seconds to import: not for --help
+    from omnina.benchmarks.encoders import differ
 
-    print(report(measured(arguments), stamp(), arguments.json))
+    tables = measured(arguments)
+    print(report(tables, stamp(), arguments.json))
+    if differ(tables):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

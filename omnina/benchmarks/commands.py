@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from omnina.benchmarks.corpus import measure_corpus
+from omnina.benchmarks.encoders import measure_encoders
 from omnina.benchmarks.figures import report, stamp
 from omnina.benchmarks.float8_loss import PARTS, measure_float8_loss
 from omnina.benchmarks.gpu import Plan, Size, check_gpu, measure_gpu
@@ -47,6 +48,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
         "serve": _serving,
         "corpus": lambda given: [measure_corpus(sorted(given.megabytes), given.formats, given.scratch)],
         "tokenize": lambda given: [measure_tokenisation(given.input, given.tokenizer, given.repeats)],
+        "encoders": _encoders,
         "resume": _resume,
         "loss": lambda _: [measure_loss_memory()],
         "memory": lambda given: measure_memory(given.model_config, given.dtype, given.batch_rows),
@@ -121,6 +123,10 @@ def _serving(arguments: argparse.Namespace) -> Tables:
         raise UserError(f"{arguments.checkpoint}: no question has labels; name a fine-tuned checkpoint.")
     sequence = "".join(random.Random(0).choices("ACGT", k=arguments.bases))
     return [measure_serving(answerer, sequence, next(iter(answerer.label_sets)))]
+
+
+def _encoders(arguments: argparse.Namespace) -> Tables:
+    return [measure_encoders(arguments.input, arguments.tokenizer, arguments.strings, arguments.seed)]
 
 
 def _resume(arguments: argparse.Namespace) -> Tables:
