@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = ("torch", "transformers", "tokenizers", "pyarrow")
-EXTRAS = {"torchao": "torchao", "liger_kernel": "liger-kernel"}
+EXTRAS = {"torchao": "torchao", "liger_kernel": "liger-kernel", "splintr": "splintr-rs"}
 
 
 def compared(work: str, metric: str, ours: float, baseline: float) -> dict:
