@@ -4,6 +4,8 @@
         --model_config configs/model/omnina-66m.yaml --dtype bf16 --json output/benchmark.json
     python scripts/benchmark.py finetune --input data/finetune_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
+    python scripts/benchmark.py profile --input data/pretrain_val_example.csv \\
+        --model_config configs/model/omnina-66m.yaml
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
     python scripts/benchmark.py read --checkpoint output/pretrain --input data/pretrain_val_example.csv
     python scripts/benchmark.py saturate --checkpoint output/pretrain --bases 1000
@@ -20,6 +22,7 @@
     python scripts/benchmark.py scaling --model_config configs/model/omnina-66m.yaml
 
 ``train``, ``finetune``: a forward and backward pass against transformers' Llama, padded and packed.
+``profile``: where the time of our passes goes, in named parts that add up to 1; no baseline.
 ``predict``: answers from the label set against generating them.
 ``read``: embeddings and likelihoods from packed batches, against a padded loop over transformers' Llama.
 ``saturate``: every substitution of a sequence at once, against a call for each variant, ours and padded.
@@ -51,7 +54,7 @@ def parse_arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="what", required=True)
-    for name in ("train", "finetune"):
+    for name in ("train", "finetune", "profile"):
         _add_training(commands.add_parser(name, allow_abbrev=False))
     _add_data(commands)
     _add_growth(commands)

@@ -14,6 +14,7 @@ from omnina.benchmarks.gpu import Plan, Size, check_gpu, measure_gpu
 from omnina.benchmarks.loss import measure_loss_memory
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
+from omnina.benchmarks.profiling import measure_profile
 from omnina.benchmarks.reading import measure_reading
 from omnina.benchmarks.resume import measure_resume
 from omnina.benchmarks.saturation import measure_saturation
@@ -40,8 +41,9 @@ Tables = list[list[dict]]
 def measured(arguments: argparse.Namespace) -> Tables:
     """The tables of the command that was asked for."""
     commands: dict[str, Callable[[argparse.Namespace], Tables]] = {
-        "train": _training,
-        "finetune": _training,
+        "train": lambda given: _of_works(given, measure_training),
+        "finetune": lambda given: _of_works(given, measure_training),
+        "profile": lambda given: _of_works(given, measure_profile),
         "predict": _prediction,
         "read": _reading,
         "saturate": _saturation,
@@ -59,7 +61,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
     return commands[arguments.what](arguments)
 
 
-def _training(arguments: argparse.Namespace) -> Tables:
+def _of_works(arguments: argparse.Namespace, measure: Callable[[Work], list[dict]]) -> Tables:
     """Forward and backward passes, for each number of rows a pass."""
     expand_paths(arguments.input)
     with TemporaryDirectory() as scratch:

@@ -1,7 +1,7 @@
 """What a training benchmark works on: the rows of a table in fixed batches, or rows like the published."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from omnina.chunking import SequenceRules
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
+from omnina.packing import longest_bound
 from omnina.tables.rows import DataSettings
 from omnina.tokenizer import BOS_ID, EOS_ID
 from omnina.vocabulary.sentencepiece_training import TOO_LARGE
@@ -67,6 +68,21 @@ class Work:
         order = np.random.default_rng(0).permutation(rows)
         count = min(self.batches + 1, rows // self.batch_rows)  # the first is for warming up
         return [order[i * self.batch_rows : (i + 1) * self.batch_rows].tolist() for i in range(count)]
+
+    def passes(self) -> tuple[Choices, list[list[dict]]]:
+        """What our way is made of for these rows, and the rows of each pass; the first is for warming up.
+
+        Raises UserError where the table has no rows for another one.
+        """
+        data = self.data()
+        batches = self.row_batches(len(data))
+        if len(batches) < 2:
+            raise UserError(
+                f"{self.input}: {len(data)} rows are too few for two passes of {self.batch_rows}; "
+                "give a smaller --batch_rows or a larger table."
+            )
+        choices = replace(self.choices, longest=longest_bound(data.lengths))
+        return choices, [data.__getitems__(batch) for batch in batches]
 
 
 def first_device() -> torch.device:
