@@ -132,6 +132,16 @@ def test_only_what_is_named_is_measured(plan, monkeypatch, all_packages):
     assert [what[0] for what in asked] == ["measure_ceilings", "measure_way", *["loss_curve"] * 4]
 
 
+def test_a_word_that_nothing_has_in_its_name_is_refused_before_anything_runs():
+    given = Namespace(what="gpu", tiny=True, limit_seconds=60.0, only=["fp8", "lama", "losses"], json=None)
+    with pytest.raises(UserError) as refused:
+        measured(given)
+    told = str(refused.value)
+    assert "nothing has losses in its name" in told
+    for work in (f"tiny, {OURS}", f"tiny, {LIGER}", "tiny, loss, fp8, rowwise"):
+        assert f"\n  {work}" in told
+
+
 def test_no_child_gets_more_than_its_own_limit_or_the_time_left(plan, monkeypatch, all_packages):
     given = []
 

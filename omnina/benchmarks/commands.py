@@ -71,7 +71,7 @@ def _of_works(arguments: argparse.Namespace, measure: Callable[[Work], list[dict
         shared = (arguments.input, arguments.model_config, tokenizer, arguments.dtype)
         questions = arguments.what == "finetune"
         works = [Work(*shared, rows, arguments.batches, questions) for rows in arguments.batch_rows]
-        return [measure_training(work) for work in works]
+        return [measure(work) for work in works]
 
 
 def _prediction(arguments: argparse.Namespace) -> Tables:
@@ -150,10 +150,12 @@ def _float8(arguments: argparse.Namespace) -> Tables:
 
 def _gpu(arguments: argparse.Namespace) -> Tables:
     """The files are written anew after each way: a run that is killed leaves what it has measured."""
+    plan = _gpu_plan(arguments)
+    plan.check_only()
     if not arguments.tiny:
         check_gpu()
     made, rows = stamp(), []
-    for rows in measure_gpu(_gpu_plan(arguments)):
+    for rows in measure_gpu(plan):
         text = report([rows], made, arguments.json)
         if arguments.json:
             _write_text(arguments.json.with_suffix(".md"), text)

@@ -8,7 +8,7 @@ hangs takes no other with it. What matters most comes first; what there is no ti
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -89,6 +89,26 @@ class Plan:
             for way in ways
             if (size.fp8 or way not in (FP8, FP8_ROWWISE)) and self.wants(f"{size.name}, {way}")
         ]
+
+    def works(self) -> list[str]:
+        """Names of all that there is to measure, whatever ``only`` says."""
+        everything = replace(self, only=())
+        ways = [f"{size.name}, {way}" for size, way in everything.ways()]
+        return [*ways, *(self.curve_name(name) for name in CURVES)]
+
+    def curve_name(self, name: str) -> str:
+        """For the tables."""
+        return f"{Path(self.curves.model_config).stem}, loss, {name}"
+
+    def check_only(self) -> None:
+        """Raise UserError for a word of ``only`` that is in no name: it would measure nothing."""
+        works = self.works()
+        unknown = [word for word in self.only if not any(word in work for work in works)]
+        if unknown:
+            raise UserError(
+                f"--only: nothing has {' or '.join(unknown)} in its name (capitals count). There is:\n"
+                + "\n".join(f"  {work}" for work in works)
+            )
 
     def wants(self, work: str) -> bool:
         """Whether this is to be measured."""
@@ -230,7 +250,7 @@ def _curve_rows(plan: Plan, children: Children) -> Iterator[list[dict]]:
     """Of one curve after another: the mean training loss in each part of it."""
     settings, lacks = vars(plan.curves), _lacks(FP8)
     for name, (scaling, order) in CURVES.items():
-        work = f"{Path(plan.curves.model_config).stem}, loss, {name}"
+        work = plan.curve_name(name)
         if not plan.wants(work):
             continue
         given = (settings, plan.curve_steps, plan.learning_rate, scaling, order)
