@@ -22,7 +22,12 @@ FEW_LOGITS = CHUNK_BYTES // 8  # below, autograd's own float32 copies of the log
 
 
 def fused_cross_entropy(
-    states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor | None = None, z_loss: float = 0.0
+    states: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    shares: Tensor | None = None,
+    z_loss: float = 0.0,
+    chunk_bytes: int | None = None,
 ) -> Tensor:
     """Summed negative log-likelihood, nats, a float32 scalar; differentiable in states and weight.
 
@@ -32,15 +37,16 @@ def fused_cross_entropy(
         targets: (S,) int64, each below V; (S, K) with ``shares``.
         shares: (S, K) float32, how much of each candidate is wanted; None: each target, once.
         z_loss: the factor z.
+        chunk_bytes: of the logits that exist together; None: CHUNK_BYTES, or all of them where they are few.
     """
     # answers: passes over the (V, H) gradient would cost more than the logits
-    if shares is None and not z_loss and len(targets) * len(weight) <= FEW_LOGITS:
+    if chunk_bytes is None and shares is None and not z_loss and len(targets) * len(weight) <= FEW_LOGITS:
         logits = F.linear(*_in_matmul_dtype(states, weight))  # (S, V)
         return F.cross_entropy(logits.float(), targets, reduction="sum")
     if shares is None:
         targets = targets[:, None]  # (S, 1)
         shares = torch.ones_like(targets, dtype=torch.float32)
-    return _FusedCrossEntropy.apply(states, weight, targets, shares, z_loss)
+    return _FusedCrossEntropy.apply(states, weight, targets, shares, z_loss, chunk_bytes or CHUNK_BYTES)
 
 
 @torch.no_grad()
@@ -49,7 +55,7 @@ def token_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tens
     states, weight = _in_matmul_dtype(states, weight)
     losses = [
         F.cross_entropy(F.linear(chunk, weight).float(), wanted, reduction="none")
-        for chunk, wanted in _chunks(len(weight), states, targets)
+        for chunk, wanted in _chunks(CHUNK_BYTES, len(weight), states, targets)
     ]
     return torch.cat(losses) if losses else states.new_zeros(0, dtype=torch.float32)
 
@@ -59,7 +65,13 @@ class _FusedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx, states: Tensor, weight: Tensor, targets: Tensor, shares: Tensor, z_loss: float
+        ctx,
+        states: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        shares: Tensor,
+        z_loss: float,
+        chunk_bytes: int,
     ) -> Tensor:
         """(S, H), (V, H), (S, K), (S, K) -> the summed loss, a scalar; keeps gradients for ``backward``."""
         of_states, of_weight, *_ = ctx.needs_input_grad  # the weight is frozen beside adapters
@@ -68,7 +80,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         grad_states = torch.empty_like(cast_states) if of_states else None
         grad_weight = None  # (V, H) is large: made by the first chunk, not filled with zeros before
         start = 0
-        for chunk, *wanted in _chunks(len(weight), cast_states, targets, shares):
+        for chunk, *wanted in _chunks(chunk_bytes, len(weight), cast_states, targets, shares):
             logits = F.linear(chunk, cast_weight)  # (chunk, V)
             total += _into_gradient(logits, *wanted, z_loss)
             if of_states:
@@ -91,9 +103,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         kept, ctx.gradients = ctx.gradients, None
         return (
             *(None if gradient is None else gradient.mul_(grad_total) for gradient in kept),
-            None,
-            None,
-            None,
+            *(None, None, None, None),
         )
 
 
@@ -138,8 +148,10 @@ def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     return states.to(dtype), weight.to(dtype)
 
 
-def _chunks(vocabulary: int, states: Tensor, *others: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def _chunks(
+    most_bytes: int, vocabulary: int, states: Tensor, *others: Tensor
+) -> Iterator[tuple[Tensor, ...]]:
     """Tokens whose logits exist together, and what else there is of them."""
-    tokens = max(1, CHUNK_BYTES // (vocabulary * states.itemsize))
+    tokens = max(1, most_bytes // (vocabulary * states.itemsize))
     if len(states):
         yield from zip(*(part.split(tokens) for part in (states, *others)), strict=True)

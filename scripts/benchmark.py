@@ -16,6 +16,7 @@
     python scripts/benchmark.py resume --input data/pretrain_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/tiny.yaml --steps 10 100000
     python scripts/benchmark.py loss
+    python scripts/benchmark.py chunks --model_config configs/model/omnina-66m.yaml
     python scripts/benchmark.py memory --model_config configs/model/omnina-66m.yaml
     python scripts/benchmark.py float8 --input data/pretrain_train_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/tiny.yaml
@@ -32,6 +33,7 @@
 ``resume``: time from the start to the first step of a run that goes on at a small and at a large step.
 ``corpus``: cost and memory of whole corpus builds from generated FASTA and GenBank files; no baseline.
 ``loss``: memory of the loss alone, over growing vocabularies, against all logits at once.
+``chunks``: time and memory of the loss in chunks of 4 to 256 MiB of logits, against the size in use.
 ``memory``: what a step's peak is made of, with the activations of no, half and all layers computed again.
 ``scaling``: time per token with documents per pass; cost and memory with rows of data; no baseline.
 ``float8``: loss in float8 beside that without, on the same rows; emulated on a CPU.
@@ -135,6 +137,11 @@ def _add_data(commands: argparse._SubParsersAction) -> None:
 
 def _add_growth(commands: argparse._SubParsersAction) -> None:
     commands.add_parser("loss", allow_abbrev=False)
+    chunks = commands.add_parser("chunks", allow_abbrev=False)
+    chunks.add_argument("--model_config", nargs="+", required=True, help="YAMLs with architectures")
+    chunks.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    chunks.add_argument("--labels", type=whole_number(1), default=4096, help="of a pass")
+    chunks.add_argument("--turns", type=whole_number(1), default=5, help="turns; the median counts")
     memory = commands.add_parser("memory", allow_abbrev=False)
     memory.add_argument("--model_config", nargs="+", required=True, help="YAMLs with architectures")
     memory.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")

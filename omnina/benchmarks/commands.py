@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from omnina.benchmarks.chunks import measure_chunks
 from omnina.benchmarks.corpus import measure_corpus
 from omnina.benchmarks.encoders import measure_encoders
 from omnina.benchmarks.figures import report, stamp
@@ -54,6 +55,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
         "resume": _resume,
         "loss": lambda _: [measure_loss_memory()],
         "memory": lambda given: measure_memory(given.model_config, given.dtype, given.batch_rows),
+        "chunks": lambda given: measure_chunks(given.model_config, given.dtype, given.labels, given.turns),
         "scaling": _scaling,
         "float8": _float8,
         "gpu": _gpu,
