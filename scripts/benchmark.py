@@ -6,6 +6,8 @@
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
     python scripts/benchmark.py profile --input data/pretrain_val_example.csv \\
         --model_config configs/model/omnina-66m.yaml
+    python scripts/benchmark.py processor --input data/pretrain_val_example.csv \\
+        --model_config configs/model/omnina-66m.yaml
     python scripts/benchmark.py predict --checkpoint output/finetune --input data/finetune_val_example.csv
     python scripts/benchmark.py read --checkpoint output/pretrain --input data/pretrain_val_example.csv
     python scripts/benchmark.py saturate --checkpoint output/pretrain --bases 1000
@@ -24,6 +26,7 @@
 
 ``train``, ``finetune``: a forward and backward pass against transformers' Llama, padded and packed.
 ``profile``: where the time of our passes goes, in named parts that add up to 1; no baseline.
+``processor``: our passes on a CPU with more threads, and with compiled layers, compiling included.
 ``predict``: answers from the label set against generating them.
 ``read``: embeddings and likelihoods from packed batches, against a padded loop over transformers' Llama.
 ``saturate``: every substitution of a sequence at once, against a call for each variant, ours and padded.
@@ -58,6 +61,12 @@ def parse_arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="what", required=True)
     for name in ("train", "finetune", "profile"):
         _add_training(commands.add_parser(name, allow_abbrev=False))
+    processor = commands.add_parser("processor", allow_abbrev=False)
+    _add_training(processor)
+    processor.add_argument(
+        "--threads", type=whole_number(1), nargs="+", default=[], help="1, 2, 4, ... and all cores if unset"
+    )
+    processor.add_argument("--turns", type=whole_number(1), default=3, help="turns; the median counts")
     _add_data(commands)
     _add_growth(commands)
     gpu = commands.add_parser("gpu", allow_abbrev=False)

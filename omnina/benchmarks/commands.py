@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from omnina.benchmarks.chunks import measure_chunks
 from omnina.benchmarks.corpus import measure_corpus
@@ -15,6 +16,7 @@ from omnina.benchmarks.gpu import Plan, Size, check_gpu, measure_gpu
 from omnina.benchmarks.loss import measure_loss_memory
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
+from omnina.benchmarks.processor import default_threads, measure_processor
 from omnina.benchmarks.profiling import measure_profile
 from omnina.benchmarks.reading import measure_reading
 from omnina.benchmarks.resume import measure_resume
@@ -37,6 +39,7 @@ from omnina.tables.table import expand_paths
 MODELS = Path(__file__).parents[2] / "configs" / "model"
 DATA = Path(__file__).parents[2] / "data"
 Tables = list[list[dict]]
+Found = TypeVar("Found")
 
 
 def measured(arguments: argparse.Namespace) -> Tables:
@@ -45,6 +48,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
         "train": lambda given: _of_works(given, measure_training),
         "finetune": lambda given: _of_works(given, measure_training),
         "profile": lambda given: _of_works(given, measure_profile),
+        "processor": _processor,
         "predict": _prediction,
         "read": _reading,
         "saturate": _saturation,
@@ -63,7 +67,7 @@ def measured(arguments: argparse.Namespace) -> Tables:
     return commands[arguments.what](arguments)
 
 
-def _of_works(arguments: argparse.Namespace, measure: Callable[[Work], list[dict]]) -> Tables:
+def _of_works(arguments: argparse.Namespace, measure: Callable[[Work], Found]) -> list[Found]:
     """Forward and backward passes, for each number of rows a pass."""
     expand_paths(arguments.input)
     with TemporaryDirectory() as scratch:
@@ -74,6 +78,13 @@ def _of_works(arguments: argparse.Namespace, measure: Callable[[Work], list[dict
         questions = arguments.what == "finetune"
         works = [Work(*shared, rows, arguments.batches, questions) for rows in arguments.batch_rows]
         return [measure(work) for work in works]
+
+
+def _processor(arguments: argparse.Namespace) -> Tables:
+    """More threads, and compiled layers."""
+    threads = arguments.threads or default_threads()
+    pairs = _of_works(arguments, lambda work: measure_processor(work, threads, arguments.turns))
+    return [table for pair in pairs for table in pair]
 
 
 def _prediction(arguments: argparse.Namespace) -> Tables:

@@ -69,16 +69,16 @@ class Work:
         count = min(self.batches + 1, rows // self.batch_rows)  # the first is for warming up
         return [order[i * self.batch_rows : (i + 1) * self.batch_rows].tolist() for i in range(count)]
 
-    def passes(self) -> tuple[Choices, list[list[dict]]]:
+    def passes(self, fewest: int = 2) -> tuple[Choices, list[list[dict]]]:
         """What our way is made of for these rows, and the rows of each pass; the first is for warming up.
 
-        Raises UserError where the table has no rows for another one.
+        Raises UserError where the table has not rows for the fewest, with the first, that mean something.
         """
         data = self.data()
         batches = self.row_batches(len(data))
-        if len(batches) < 2:
+        if len(batches) < fewest:
             raise UserError(
-                f"{self.input}: {len(data)} rows are too few for two passes of {self.batch_rows}; "
+                f"{self.input}: {len(data)} rows are too few for {fewest} passes of {self.batch_rows}; "
                 "give a smaller --batch_rows or a larger table."
             )
         choices = replace(self.choices, longest=longest_bound(data.lengths))
