@@ -10,9 +10,17 @@ head's D/2 frequencies f of |q_f| |k_f| cos(f d - the angle between q_f and k_f)
 by c positions all cosines are 1 at d = c, and nowhere else within some thousand tokens. Such a query and key
 need something that all tokens have in common: a vector that is added to every embedding.
 
-    first layer     head n of N (from 0) looks n + 1 tokens back: with the token itself a window of N + 1
-    second layer    head n of the first half looks (n + 1)(N + 1) tokens back: windows side by side
+                    head n of N (from 0) looks so many tokens back
+    first layer     n + 1: with the token itself a window of N + 1
+    second layer    (n + 1)(N + 1), the first half of the heads alone: windows side by side
     others          as they were, but that a key which several heads share turns for all of them
+
+Where tokens are single bases, steps are codons from the second layer on, for what codes for a protein repeats
+every three bases (and is told best by a frame without a stop):
+
+    second layer    3 (n + 1): with the token itself N + 1 codons of one frame
+    third layer     3 (n + 1)(N + 1): as many such runs of codons, end to end
+    last layer      as it was, whichever it is: it gathers what the others found
 """
 
 from math import ceil
@@ -35,20 +43,29 @@ FREQUENCIES = (
     9  # the fastest ones: slower ones tell neighbours apart badly, fewer repeat over a long document
 )
 SMALLEST_HEAD = 16  # of 8 frequencies; with fewer a head looks at several places, or at none
+RANDOM_PART = 0.02  # of a pointed head's query and key: their standard deviation, at most
+CODON = 3  # bases
 SAMPLE = 512  # random tokens that show what a layer's inputs have in common
 
 
-def head_distances(config: LlamaConfig) -> list[list[int]]:
+def head_distances(config: LlamaConfig, *, single_bases: bool) -> list[list[int]]:
     """How many tokens back the first heads of the first layers look; a list for each such layer."""
-    heads = config.num_attention_heads
+    heads, layers = config.num_attention_heads, config.num_hidden_layers
     near = [head + 1 for head in range(heads)]
-    far = [(head + 1) * (heads + 1) for head in range(heads // 2)]
-    return [near, far][: config.num_hidden_layers]
+    far = [distance * (heads + 1) for distance in near]
+    if single_bases:
+        codons = [[CODON * distance for distance in layer] for layer in (near, far)]
+        return [near, *codons][: max(1, layers - 1)]
+    return [near, far[: heads // 2]][:layers]
 
 
 @torch.no_grad()
-def start_local_heads(model: OmniNAForCausalLM, seed: int) -> None:
+def start_local_heads(model: OmniNAForCausalLM, seed: int, *, single_bases: bool) -> None:
     """Point the heads of a model of random weights, in place; on the CPU, where it was made.
+
+    Args:
+        seed: of the vector that all embeddings get in common.
+        single_bases: whether every token of DNA is one base.
 
     Raises UserError for heads that are too small to be pointed.
     """
@@ -62,9 +79,10 @@ def start_local_heads(model: OmniNAForCausalLM, seed: int) -> None:
     model.model.embed_tokens.weight += COMMON_SHARE * config.initializer_range * signs
     tokens = torch.randint(config.vocab_size, (SAMPLE,), generator=generator)
     x, documents = model.model.embed_tokens(tokens), _one_document(config)  # (SAMPLE, H)
-    for layer, distances in zip(model.model.layers, head_distances(config), strict=False):
+    distances = head_distances(config, single_bases=single_bases)
+    for layer, of_layer in zip(model.model.layers, distances, strict=False):
         common = layer.input_layernorm(x).mean(dim=0)  # (H,)
-        _point_heads(layer.self_attn, config, distances, common / common.dot(common))
+        _point_heads(layer.self_attn, config, of_layer, common / common.dot(common))
         x = layer(x, documents)  # the next one's input
     model.train()
 
@@ -86,10 +104,12 @@ def _point_heads(
     """
     size, sharing = config.head_dim, config.num_attention_heads // config.num_key_value_heads
     key = _key(config)  # (D,)
+    keys = ceil(len(distances) / sharing)  # each serves as many heads as share it
+    for weight, rows in ((attention.q_proj.weight, len(distances)), (attention.k_proj.weight, keys)):
+        weight[: rows * size] *= min(1.0, RANDOM_PART / config.initializer_range)  # lest it look elsewhere
     back = rotary_tables(-torch.tensor(distances), config)
     queries = rotate(key.expand(len(distances), 1, size), *back)  # (heads, 1, D)
     attention.q_proj.weight[: len(distances) * size] += torch.outer(queries.flatten(), reads_common)
-    keys = ceil(len(distances) / sharing)  # each serves as many heads as share it
     attention.k_proj.weight[: keys * size] += torch.outer(key.repeat(keys), reads_common)
 
 

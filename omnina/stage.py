@@ -12,6 +12,7 @@ from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from omnina.answer_balance import balanced_copies
 from omnina.checkpoints.contents import TOKENIZER_KEY, WRITES_KEY, checkpoint_tokenizer, weights_digest
+from omnina.chunking import BASES
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, nearest_question, questions_of
@@ -126,7 +127,7 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     _state_training(config, stage)
     model = OmniNAForCausalLM(config, attention, run.dropout, run.z_loss)
     if run.local_heads:
-        start_local_heads(model, stage.args.seed)
+        start_local_heads(model, stage.args.seed, single_bases=run.resolution == BASES)
     return model
 
 

@@ -1,31 +1,28 @@
 """Heads that begin by looking a fixed number of tokens back."""
 
+import json
+
 import pytest
 import torch
 from answering import settings
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from omnina import finetune
+from omnina import finetune, stage
 from omnina.errors import UserError
 from omnina.local_heads import head_distances, start_local_heads
 from omnina.model import OmniNAForCausalLM
+from omnina.tokenizer import load_tokenizer
 
 LENGTH = 1000  # longer than the fastest frequencies take to repeat
 
 
-def started(**sizes) -> OmniNAForCausalLM:
+def started(*, single_bases: bool = False, **sizes) -> OmniNAForCausalLM:
     """A model of four heads, bases of rotation as usual, with its heads pointed."""
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=641,
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        **sizes,
-    )
+    usual = {"num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 641}
+    config = LlamaConfig(**usual | {"hidden_size": 128, "intermediate_size": 256} | sizes)
     model = OmniNAForCausalLM(config, dropout=0.1)
-    start_local_heads(model, seed=1)
+    start_local_heads(model, seed=1, single_bases=single_bases)
     return model
 
 
@@ -56,21 +53,38 @@ def test_each_head_looks_where_it_should_whatever_the_tokens(sizes, tokens):
         3, 641 if tokens == "any" else 7, (LENGTH,), generator=torch.Generator().manual_seed(2)
     )
     first, second, last = looks(model, drawn)
-    for layer, distances in zip((first, second), head_distances(model.config), strict=True):
+    for layer, distances in zip(
+        (first, second), head_distances(model.config, single_bases=False), strict=True
+    ):
         for head, distance in enumerate(distances):
             assert layer[head].argmax() == distance and layer[head, distance] > 0.7
-    assert head_distances(model.config) == [[1, 2, 3, 4], [5, 10]]
+    assert head_distances(model.config, single_bases=False) == [[1, 2, 3, 4], [5, 10]]
     assert second[2:].max() < 0.1 and last.max() < 0.1  # free to find what they like
 
 
-def test_one_layer_has_near_heads_alone():
-    assert head_distances(LlamaConfig(num_hidden_layers=1, num_attention_heads=2)) == [[1, 2]]
+@pytest.mark.parametrize("initializer_range", [0.02, 0.1])
+def test_heads_on_single_bases_look_codons_back(initializer_range):
+    model = started(single_bases=True, num_hidden_layers=4, initializer_range=initializer_range)
+    bases = torch.randint(3, 7, (LENGTH,), generator=torch.Generator().manual_seed(2))
+    *pointed, last = looks(model, bases)
+    steps = [[1, 2, 3, 4], [3, 6, 9, 12], [15, 30, 45, 60]]
+    assert head_distances(model.config, single_bases=True) == steps
+    for layer, distances in zip(pointed, steps, strict=True):
+        for head, distance in enumerate(distances):
+            assert layer[head].argmax() == distance and layer[head, distance] > 0.7
+    assert last.max() < 0.1  # free to gather
+
+
+@pytest.mark.parametrize("single_bases", [True, False])
+def test_one_layer_has_near_heads_alone(single_bases):
+    config = LlamaConfig(num_hidden_layers=1, num_attention_heads=2)
+    assert head_distances(config, single_bases=single_bases) == [[1, 2]]
 
 
 def test_heads_that_are_too_small_are_refused():
     config = LlamaConfig(hidden_size=32, num_attention_heads=4, num_hidden_layers=1)
     with pytest.raises(UserError, match="heads of 16 or more, not 8"):
-        start_local_heads(OmniNAForCausalLM(config), seed=0)
+        start_local_heads(OmniNAForCausalLM(config), seed=0, single_bases=False)
 
 
 def test_a_start_is_that_of_its_seed():
@@ -79,9 +93,23 @@ def test_a_start_is_that_of_its_seed():
     for seed in (1, 1, 2):
         torch.manual_seed(0)
         models.append(OmniNAForCausalLM(config))
-        start_local_heads(models[-1], seed)
+        start_local_heads(models[-1], seed, single_bases=False)
     same, again, other = (model.model.embed_tokens.weight for model in models)
     assert torch.equal(same, again) and not torch.equal(same, other)
+
+
+def test_a_run_on_single_bases_begins_with_heads_for_codons(world, tmp_path, monkeypatch):
+    architecture = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    architecture |= {"num_attention_heads": 2, "max_position_embeddings": 512}
+    architecture["vocab_size"] = len(load_tokenizer(world / "tokenizer"))
+    (tmp_path / "model.yaml").write_text(json.dumps(architecture))  # JSON is YAML
+    start = {"checkpoint": None, "model_config": str(tmp_path / "model.yaml"), "local_heads": True}
+    asked = []
+    monkeypatch.setattr(stage, "start_local_heads", lambda *_, **given: asked.append(given))
+    for resolution in ("bases", "pieces"):
+        changes = start | {"tokenizer": str(world / "tokenizer"), "resolution": resolution, "max_steps": 1}
+        finetune.main(settings(world, tmp_path / resolution, **changes))
+    assert asked == [{"single_bases": True}, {"single_bases": False}]
 
 
 def test_weights_of_a_checkpoint_are_refused(world, tmp_path):
