@@ -24,6 +24,7 @@ from omnina.files.yaml_file import read_yaml
 from omnina.flops import matrix_ceiling, training_flops
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
 from omnina.packing import FixedShape, StepPlan, StepSampler, longest_bound
+from omnina.trainer_settings import multiplies_bf16
 
 FP8, FP8_ROWWISE = "ours, fp8", "ours, fp8 rowwise"
 FILLED = "padded Llama, as many rows as fit a pass"
@@ -145,7 +146,9 @@ def measure_way(way: str, model_config: str, tokens: int, fewest_tokens: int, se
     """
     device = first_device()
     config = LlamaConfig(**read_yaml(Path(model_config)))
-    choices = Choices(config, device, half=True, compiled=device.type == "cuda", alone=True)
+    on_gpu = device.type == "cuda"  # many CPUs only emulate bf16, for minutes a step
+    half = multiplies_bf16(on_gpu=on_gpu)
+    choices = Choices(config, device, half=half, compiled=on_gpu, alone=True)
     with torch._dynamo.config.patch(fail_on_recompile_limit_hit=True):
         return asdict(
             while_it_fits(lambda fitting: _measured(way, choices, fitting, seconds), tokens, fewest_tokens)
