@@ -1,10 +1,10 @@
 """A pass on a CPU with more threads and with compiled layers: ratios, and when compiling has paid."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
+from example_work import example_work
 
 from omnina.benchmarks import processor
 from omnina.benchmarks.processor import (
@@ -14,18 +14,9 @@ from omnina.benchmarks.processor import (
     measure_processor,
     seconds_with_threads,
 )
-from omnina.benchmarks.work import Work
 from omnina.errors import UserError
 
-ROOT = Path(__file__).parents[1]
-WORK = Work(
-    str(ROOT / "data" / "pretrain_val_example.csv"),
-    str(ROOT / "configs" / "model" / "tiny.yaml"),
-    str(ROOT / "data" / "tokenizer"),
-    "fp32",
-    batch_rows=1,
-    batches=4,
-)
+WORK = example_work("fp32", batch_rows=1, batches=4)
 
 
 def test_compiling_is_paid_by_the_passes_that_it_saves():

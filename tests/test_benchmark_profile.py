@@ -1,10 +1,10 @@
 """Where a pass's time goes: parts that add up to the whole, and operators that stand where they belong."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+from example_work import example_work
 from torch.profiler import ProfilerActivity, profile
 
 from omnina.benchmarks.operator_parts import (
@@ -24,18 +24,9 @@ from omnina.benchmarks.operator_parts import (
 from omnina.benchmarks.profiling import SHARE, measure_profile
 from omnina.benchmarks.training import run_pass
 from omnina.benchmarks.ways import OURS, Choices, make_way
-from omnina.benchmarks.work import Work
 from omnina.errors import UserError
 
-ROOT = Path(__file__).parents[1]
-WORK = Work(
-    str(ROOT / "data" / "pretrain_val_example.csv"),
-    str(ROOT / "configs" / "model" / "tiny.yaml"),
-    str(ROOT / "data" / "tokenizer"),
-    "bf16",
-    batch_rows=2,
-    batches=1,
-)
+WORK = example_work("bf16", batch_rows=2, batches=1)
 
 
 def test_the_parts_of_a_profile_add_up_to_its_whole():

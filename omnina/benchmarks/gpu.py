@@ -201,25 +201,26 @@ def _ceiling_rows(ceilings: dict[str, float] | Nothing) -> list[dict]:
 
 def _way_rows(found: dict[tuple[Size, str], Measured | Nothing], ceilings: dict | Nothing) -> list[dict]:
     """Of each size its ways, and their ratios."""
-    ceiling = None if isinstance(ceilings, Nothing) else ceilings["bf16"]
+    known = {} if isinstance(ceilings, Nothing) else ceilings
     rows = []
     for size in dict.fromkeys(size for size, _ in found):
         ways = {way: measured for (of, way), measured in found.items() if of == size}
         for way, measured in ways.items():
-            rows += _figures(f"{size.name}, {way}", measured, ceiling)
+            rows += _figures(f"{size.name}, {way}", measured, known)
         rows += _ratios(size.name, ways)
     return rows
 
 
-def _figures(work: str, measured: Measured | Nothing, ceiling: float | None) -> list[dict]:
+def _figures(work: str, measured: Measured | Nothing, ceilings: dict[str, float]) -> list[dict]:
     if isinstance(measured, Nothing):
         return [single(work, RATE, measured.reason)]
     reached = statistics.median(measured.flops)
-    rates = measured.rates
+    rates, ceiling = measured.rates, ceilings.get(measured.dtype)
+    share = reached / ceiling if ceiling else None
     return [
         single(work, RATE, statistics.median(rates)),
         single(work, "lowest and highest step", f"{min(rates):,.0f} to {max(rates):,.0f}"),
-        single(work, "share of the measured bf16 ceiling", reached / ceiling if ceiling else None),
+        single(work, f"share of the measured {measured.dtype} ceiling", share),
         single(work, "share of 989 TFLOP/s", reached / ANCHOR_FLOPS),
         single(work, "a pass", measured.one_pass),
         single(work, "real tokens, share of computed", measured.real),

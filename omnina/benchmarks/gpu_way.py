@@ -35,6 +35,7 @@ PASSES = 4  # of a step of packed rows
 PUBLISHED_ROWS = 8  # of a padded pass, in the published scripts
 PADDED_PASSES = 16  # of a step: smaller passes, so that the optimizer's share of it stays small
 WARM_UP, FEWEST_STEPS = 2, 3
+BF16, FLOAT32 = "bf16", "float32"
 WORKERS = 2  # that build batches for a GPU, as training's default
 
 
@@ -44,6 +45,7 @@ class Measured:
 
     Attributes:
         attention: our kernel.
+        dtype: of products of matrices: ``bf16``, or ``float32`` on a processor that would only emulate it.
         one_pass: what it held, in words.
         rates, flops: useful tokens and FLOPs per second of each step.
         real: share of the computed tokens that are no filler and no padding.
@@ -53,6 +55,7 @@ class Measured:
     """
 
     attention: str
+    dtype: str
     one_pass: str
     rates: list[float]
     flops: list[float]
@@ -127,7 +130,7 @@ class Steps:
 
 def measure_ceilings(size: int) -> dict[str, float]:
     """FLOP/s of products of matrices of so many rows, by dtype."""
-    dtypes = {"bf16": torch.bfloat16, "float32": torch.float32}
+    dtypes = {BF16: torch.bfloat16, FLOAT32: torch.float32}
     return {name: matrix_ceiling(first_device(), dtype, size) for name, dtype in dtypes.items()}
 
 
@@ -194,6 +197,7 @@ def _measured(name: str, choices: Choices, tokens: int, seconds: float) -> Measu
     flops = [float(training_flops(choices.config, step.lengths).sum()) for step in made]
     return Measured(
         attention=choices.attention,
+        dtype=BF16 if choices.half else FLOAT32,
         one_pass=one_pass,
         rates=[amount / took for amount, took in zip(useful, taken, strict=True)],
         flops=[amount / took for amount, took in zip(flops, taken, strict=True)],
