@@ -1,7 +1,7 @@
 """Measure speed and memory, ours against a baseline in the same run.
 
     python scripts/benchmark.py train --input data/pretrain_val_example.csv \\
-        --model_config configs/model/omnina-66m.yaml --dtype bf16 --json output/benchmark.json
+        --model_config configs/model/omnina-66m.yaml --json output/benchmark.json
     python scripts/benchmark.py finetune --input data/finetune_val_example.csv --tokenizer data/tokenizer \\
         --model_config configs/model/omnina-66m.yaml --batch_rows 8 32
     python scripts/benchmark.py profile --input data/pretrain_val_example.csv \\
@@ -52,6 +52,9 @@ from omnina.benchmarks.figures import report, stamp
 from omnina.command import positive_number, run_command, whole_number
 from omnina.inference import DTYPE_NAMES
 
+AUTO = "auto"  # as in bf16: auto of a run
+AUTO_HELP = "auto: bf16 where the GPU, or the processor, has instructions for it, else fp32"
+
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
@@ -89,7 +92,7 @@ def parse_arguments() -> argparse.Namespace:
 def _add_training(training: argparse.ArgumentParser) -> None:
     training.add_argument("--input", required=True, help="table of rows")
     training.add_argument("--model_config", required=True, help="YAML with the architecture")
-    training.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    training.add_argument("--dtype", choices=(AUTO, *DTYPE_NAMES), default=AUTO, help=AUTO_HELP)
     training.add_argument("--tokenizer", help="its folder; trained on the input if unset")
     training.add_argument("--batch_rows", type=whole_number(1), nargs="+", default=[8], help="rows of a pass")
     training.add_argument("--batches", type=whole_number(1), default=6, help="passes timed")
@@ -148,12 +151,12 @@ def _add_growth(commands: argparse._SubParsersAction) -> None:
     commands.add_parser("loss", allow_abbrev=False)
     chunks = commands.add_parser("chunks", allow_abbrev=False)
     chunks.add_argument("--model_config", nargs="+", required=True, help="YAMLs with architectures")
-    chunks.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    chunks.add_argument("--dtype", choices=(AUTO, *DTYPE_NAMES), default=AUTO, help=AUTO_HELP)
     chunks.add_argument("--labels", type=whole_number(1), default=4096, help="of a pass")
     chunks.add_argument("--turns", type=whole_number(1), default=5, help="turns; the median counts")
     memory = commands.add_parser("memory", allow_abbrev=False)
     memory.add_argument("--model_config", nargs="+", required=True, help="YAMLs with architectures")
-    memory.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    memory.add_argument("--dtype", choices=(AUTO, *DTYPE_NAMES), default=AUTO, help=AUTO_HELP)
     memory.add_argument("--batch_rows", type=whole_number(1), default=8, help="rows of a pass")
     resume = commands.add_parser("resume", allow_abbrev=False)
     resume.add_argument("--input", required=True, help="table with sequence and response")
@@ -165,12 +168,14 @@ def _add_growth(commands: argparse._SubParsersAction) -> None:
     float8.add_argument("--input", required=True, help="table with sequence and response")
     float8.add_argument("--tokenizer", required=True, help="its folder")
     float8.add_argument("--model_config", required=True, help="YAML with the architecture")
-    float8.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16", help="of what is not in float8")
+    float8.add_argument(
+        "--dtype", choices=(AUTO, *DTYPE_NAMES), default=AUTO, help=f"of what is not in float8; {AUTO_HELP}"
+    )
     float8.add_argument("--steps", type=whole_number(8), default=400, help="of 4,096 tokens")
     float8.add_argument("--learning_rate", type=positive_number, default=2e-3, help="after its rise")
     scaling = commands.add_parser("scaling", allow_abbrev=False)
     scaling.add_argument("--model_config", required=True, help="YAML with the architecture")
-    scaling.add_argument("--dtype", choices=DTYPE_NAMES, default="bf16")
+    scaling.add_argument("--dtype", choices=(AUTO, *DTYPE_NAMES), default=AUTO, help=AUTO_HELP)
     scaling.add_argument("--pass_tokens", type=whole_number(64), default=2048, help="of each pass")
     scaling.add_argument("--turns", type=whole_number(1), default=5, help="turns; the median counts")
     scaling.add_argument(
@@ -187,7 +192,10 @@ def main() -> None:
     arguments = parse_arguments()
     from omnina.benchmarks.commands import measured  # seconds to import: not for --help
     from omnina.benchmarks.encoders import differ
+    from omnina.benchmarks.work import fastest_dtype
 
+    if getattr(arguments, "dtype", None) == AUTO:
+        arguments.dtype = fastest_dtype()
     tables = measured(arguments)
     print(report(tables, stamp(), arguments.json))
     if differ(tables):

@@ -31,7 +31,7 @@ from omnina.benchmarks.ways import (
     make_way,
     padded_batch,
 )
-from omnina.benchmarks.work import Work, published_like_rows, tokenizer_for
+from omnina.benchmarks.work import Work, fastest_dtype, published_like_rows, tokenizer_for
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.flops import training_flops
@@ -41,6 +41,13 @@ from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 from omnina.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(("instructions", "dtype"), [(True, "bf16"), (False, "fp32")])
+def test_a_processor_that_would_emulate_bf16_is_measured_in_float32(monkeypatch, instructions, dtype):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
+    assert fastest_dtype() == dtype
 
 
 def test_flops_equal_what_torch_counts():

@@ -16,6 +16,7 @@ from omnina.files.yaml_file import read_yaml
 from omnina.packing import longest_bound
 from omnina.tables.rows import DataSettings
 from omnina.tokenizer import BOS_ID, EOS_ID
+from omnina.trainer_settings import multiplies_bf16
 from omnina.vocabulary.sentencepiece_training import TOO_LARGE
 from omnina.vocabulary.training import train_tokenizer
 
@@ -88,6 +89,11 @@ class Work:
 def first_device() -> torch.device:
     """The first GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fastest_dtype() -> str:
+    """``bf16`` where the first device has instructions for it, else ``fp32``: emulated, bf16 is slow."""
+    return "bf16" if multiplies_bf16(on_gpu=torch.cuda.is_available()) else "fp32"
 
 
 def precision(choices: Choices) -> AbstractContextManager:
