@@ -13,7 +13,11 @@ TRAINING_COLOR, SEQUENCE_COLOR, ANNOTATION_COLOR = "0.7", "tab:blue", "tab:orang
 
 
 def plot_losses(
-    log_history: list[dict], baselines: Mapping[str, float], names: Mapping[str, str], path: Path
+    log_history: list[dict],
+    baselines: Mapping[str, float],
+    names: Mapping[str, str],
+    training: str,
+    path: Path,
 ) -> None:
     """Losses over steps; with bits per base by source beside their Markov values where there are any.
 
@@ -21,10 +25,11 @@ def plot_losses(
         log_history: the Trainer's.
         baselines: Markov bits per base by source.
         names: of the sources in metrics.
+        training: what the training loss is of.
         path: the PNG to write.
     """
     figure, (losses, bits) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    _draw(losses, log_history, "loss", "training, all tokens", TRAINING_COLOR, marker="")
+    _draw(losses, log_history, "loss", f"training, {training}", TRAINING_COLOR, marker="")
     _draw(losses, log_history, "eval_sequence_loss", "validation, sequence", SEQUENCE_COLOR)
     _draw(losses, log_history, "eval_annotation_loss", "validation, annotation", ANNOTATION_COLOR)
     losses.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
@@ -43,16 +48,17 @@ def plot_losses(
     plt.close(figure)
 
 
-def plot_answers(log_history: list[dict], names: Mapping[str, str], path: Path) -> None:
+def plot_answers(log_history: list[dict], names: Mapping[str, str], training: str, path: Path) -> None:
     """Losses over steps, and how well each question is answered (Matthews correlation).
 
     Args:
         log_history: the Trainer's.
         names: of the questions in metrics.
+        training: what the training loss is of.
         path: the PNG to write.
     """
     figure, (losses, scores) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    _draw(losses, log_history, "loss", "training, answers", TRAINING_COLOR, marker="")
+    _draw(losses, log_history, "loss", f"training, {training}", TRAINING_COLOR, marker="")
     _draw(losses, log_history, "eval_loss", "validation, answers", ANNOTATION_COLOR)
     losses.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
     for index, (question, name) in enumerate(names.items()):

@@ -25,6 +25,14 @@ class LossWeights:
         """Whether nothing before the answer is trained."""
         return not any((self.instruction, self.sequence, self.soft_masked, self.question))
 
+    @property
+    def described(self) -> str:
+        """What a mean loss by these weights is of, for people."""
+        weights = {weight for weight in asdict(self).values() if weight is not None}
+        if len(weights) == 1:
+            return "all tokens"
+        return "answers" if self.answers_only else "tokens by loss_weights"
+
 
 def given_weights(text: str | None, plain: LossWeights) -> LossWeights:
     """The plain weights with those of a JSON mapping in their place; UserError where they are no weights.

@@ -21,10 +21,11 @@ def finish(stage: Stage, trainer: OmniNATrainer, metrics: dict[str, float], seco
         markov, sample = markov_baselines(*tables, stage.data_settings, stage.args.seed)
     order_5 = {source: values["order_5"] for source, values in markov.items()}
     names = distinct_names([*stage.validation.sources, *order_5])
+    training = stage.run.token_weights().described
     if stage.questions:
-        plot_answers(history, names, folder / "loss.png")
+        plot_answers(history, names, training, folder / "loss.png")
     else:
-        plot_losses(history, order_5, names, folder / "loss.png")
+        plot_losses(history, order_5, names, training, folder / "loss.png")
     first = next((entry for entry in history if "eval_loss" in entry and entry["step"] == 0), {})
     steps = trainer.state.global_step - trainer.first_step
     write_log(folder, history)

@@ -206,3 +206,16 @@ def test_smoothing_needs_labels(world, tmp_path):
         finetune.main(
             settings(world, tmp_path / "run", train_files=str(tmp_path / "free.csv"), label_smoothing=0.1)
         )
+
+
+@pytest.mark.parametrize(
+    ("weights", "described"),
+    [
+        (ANSWERS, "answers"),
+        (LossWeights(1.0, 1.0, None, 1.0), "all tokens"),
+        (LossWeights(0.0, 0.2, 0.0, 1.0), "tokens by loss_weights"),
+        (LossWeights(1.0, 1.0, None, 1.0, soft_masked=0.1), "tokens by loss_weights"),
+    ],
+)
+def test_the_plot_says_of_what_tokens_the_training_loss_is(weights, described):
+    assert weights.described == described
