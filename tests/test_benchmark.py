@@ -12,9 +12,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama import modeling_llama
 
 from omnina.benchmarks import loss as benchmark_loss
+from omnina.benchmarks import memory as benchmark_memory
+from omnina.benchmarks import scaling as benchmark_scaling
 from omnina.benchmarks.figures import markdown_table, report
 from omnina.benchmarks.float8_loss import PARTS, loss_curve, measure_float8_loss
-from omnina.benchmarks.memory import measure_memory
+from omnina.benchmarks.memory import measure_memory, peak_of_steps
 from omnina.benchmarks.prediction import measure_prediction
 from omnina.benchmarks.reading import measure_reading
 from omnina.benchmarks.saturation import measure_saturation
@@ -27,6 +29,7 @@ from omnina.benchmarks.ways import (
     PACKED,
     PADDED,
     Choices,
+    Way,
     available_baselines,
     make_way,
     padded_batch,
@@ -179,6 +182,37 @@ def test_growth_is_measured_for_every_size(model_config):
     rows = measure_rows([1_000, 100_000])
     assert {row["work"] for row in rows} == {"1,000 rows", "100,000 rows"}
     assert len(rows) == 2 * 5
+
+
+@pytest.fixture
+def few_positions(tmp_path, model_config) -> str:
+    """The same model with fewer positions than documents have tokens."""
+    path = tmp_path / "few_positions.yaml"
+    path.write_text(Path(model_config).read_text().replace("2048", "16"))
+    return str(path)
+
+
+def unbounded(monkeypatch, module: ModuleType) -> list[bool]:
+    """Of each pass that a module runs from now on, whether a document is longer than the kernel is told."""
+    found, run = [], module.run_pass
+
+    def noted(way: Way, choices: Choices, rows: list[dict]) -> torch.Tensor:
+        longest = max(len(row["input_ids"]) for row in rows)
+        found.append(longest > way.collate(rows)["max_length_q"])
+        return run(way, choices, rows)
+
+    monkeypatch.setattr(module, "run_pass", noted)
+    return found
+
+
+def test_the_kernel_is_told_of_documents_longer_than_the_model_has_positions(few_positions, monkeypatch):
+    """A GPU's kernel computes nothing of what is beyond the length that it is told."""
+    growing = unbounded(monkeypatch, benchmark_scaling)
+    measure_documents(few_positions, "fp32", pass_tokens=130, turns=1)
+    peak = unbounded(monkeypatch, benchmark_memory)
+    table, tokenizer = (str(ROOT / "data" / name) for name in ("pretrain_val_example.csv", "tokenizer"))
+    assert peak_of_steps(vars(Work(table, few_positions, tokenizer, "fp32", 2, 1)), OURS) > 0
+    assert growing and peak and not any(growing + peak)
 
 
 def test_a_report_says_what_was_not_measured_and_where_it_was_made(tmp_path):

@@ -76,10 +76,8 @@ def parts_of_a_step(model_config: str, dtype: str, rows: int, way_name: str, rec
 
 def peak_of_steps(settings: dict, way_name: str) -> int:
     """Highest memory of this process, bytes, over steps of this ``Work`` with AdamW; for a child process."""
-    work = Work(**settings)
-    data, choices = work.data(), work.choices
-    batches = [data.__getitems__(batch) for batch in work.row_batches(len(data))]
-    _steps(make_way(way_name, choices), choices, batches)
+    choices, passes = Work(**settings).passes(fewest=1)
+    _steps(make_way(way_name, choices), choices, passes)
     return peak_bytes(choices.device)
 
 

@@ -22,7 +22,7 @@ from omnina.benchmarks.ways import OURS, Choices, make_way
 from omnina.benchmarks.work import first_device
 from omnina.files.yaml_file import read_yaml
 from omnina.flops import training_flops
-from omnina.packing import StepPlan, StepSampler
+from omnina.packing import StepPlan, StepSampler, longest_bound
 from omnina.shards.token_shards import TokenShards
 from omnina.shards.writer import DOCUMENTS_PER_BATCH, ROWS_FILE, SCHEMA
 
@@ -39,7 +39,8 @@ def measure_documents(model_config: str, dtype: str, pass_tokens: int, turns: in
     ``training_flops`` counts them.
     """
     config = LlamaConfig(**read_yaml(Path(model_config)))
-    choices = Choices(config, first_device(), dtype == "bf16")
+    longest = longest_bound(np.array([pass_tokens]))  # may be more than the model's positions
+    choices = Choices(config, first_device(), dtype == "bf16", longest=longest)
     way = make_way(OURS, choices)
     ids = np.random.default_rng(0).integers(3, config.vocab_size, pass_tokens)
     batches = {
