@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama import modeling_llama
 
+from omnina.benchmarks import float8_loss
 from omnina.benchmarks import loss as benchmark_loss
 from omnina.benchmarks import memory as benchmark_memory
 from omnina.benchmarks import scaling as benchmark_scaling
@@ -113,9 +114,24 @@ def test_float8_is_compared_in_every_part_of_a_run(model_config):
     pytest.importorskip("torchao")
     table, tokenizer = (str(ROOT / "data" / name) for name in ("pretrain_val_example.csv", "tokenizer"))
     found = measure_float8_loss(Work(table, model_config, tokenizer, "fp32", 1, 1), PARTS, 1e-3)
-    assert len(found) == 3 * PARTS
+    assert len(found) == 4 * PARTS
     assert found[0]["ours"] == pytest.approx(found[0]["baseline"], rel=1e-3)  # of the same weights
     assert all(row["ours"] > 0 for row in found)
+
+
+def test_another_seed_of_a_curve_is_other_weights_on_the_same_rows(model_config, monkeypatch):
+    """So what the curves differ by is chance, and not which rows came up."""
+    table, tokenizer = (str(ROOT / "data" / name) for name in ("pretrain_val_example.csv", "tokenizer"))
+    work, run, seen = Work(table, model_config, tokenizer, "fp32", 1, 1), float8_loss.run_pass, []
+
+    def noted(way: Way, choices: Choices, rows: list[dict]) -> torch.Tensor:
+        seen.append([list(row["input_ids"]) for row in rows])
+        return run(way, choices, rows)
+
+    monkeypatch.setattr(float8_loss, "run_pass", noted)
+    one, other = (loss_curve(vars(work), PARTS, 1e-2, None, seed) for seed in (0, 1))
+    assert seen[:PARTS] == seen[PARTS:]
+    assert all(loss != of_others for (_, loss), (_, of_others) in zip(one, other, strict=True))
 
 
 def test_a_curve_falls_in_parts_of_equal_steps(model_config):

@@ -83,7 +83,7 @@ def test_what_matters_most_comes_first(plan, monkeypatch, all_packages):
     ways = [(what[2], what[1]) for what in asked if what[0] == "measure_way"]
     large = [("large.yaml", way) for way in (OURS, PADDED, FP8)]
     assert ways[:5] == [*large, ("small.yaml", OURS), ("small.yaml", PADDED)]
-    assert [what[0] for what in asked[-4:]] == ["loss_curve"] * 4
+    assert [what[0] for what in asked[-5:]] == ["loss_curve"] * 5
     assert ("small.yaml", FP8) not in ways
     assert found["large, ours", "share of the measured bf16 ceiling"] == 0.5
     assert found["large", "ours over padded Llama"] == found["large", "fp8 over bf16"] == 1
@@ -132,14 +132,14 @@ def test_the_table_grows_with_each_way(plan, monkeypatch, all_packages):
     monkeypatch.setattr(gpu, "in_child_within", stand_in())
     lengths = [len(rows) for rows in measure_gpu(plan, lambda text: None)]
     assert lengths == sorted(set(lengths))
-    assert len(lengths) == 1 + len(plan.ways()) + 4
+    assert len(lengths) == 1 + len(plan.ways()) + 5
 
 
 def test_only_what_is_named_is_measured(plan, monkeypatch, all_packages):
     asked = []
     monkeypatch.setattr(gpu, "in_child_within", stand_in(asked=asked))
     last(Plan(**vars(plan) | {"only": ("small, ours", "loss")}))
-    assert [what[0] for what in asked] == ["measure_ceilings", "measure_way", *["loss_curve"] * 4]
+    assert [what[0] for what in asked] == ["measure_ceilings", "measure_way", *["loss_curve"] * 5]
 
 
 def test_a_word_that_nothing_has_in_its_name_is_refused_before_anything_runs():

@@ -25,12 +25,13 @@ ANCHOR_FLOPS = 989e12  # dense bf16 peak in an H100's and H200's data sheet, by 
 FIRST_WAYS, LAST_WAYS = (OURS, PADDED, FP8), (PACKED, LIGER, FILLED, FP8_ROWWISE)
 NEEDS = {FP8: "torchao", FP8_ROWWISE: "torchao", LIGER: "liger_kernel"}
 RATE = "useful tokens/s, median"
-# Name: float8's scaling, order of the rows. The last says how far apart curves are by chance.
+# Name: float8's scaling, seed of the weights. The last two say how far apart curves are by chance.
 CURVES = {
     "bf16": (None, 0),
     "fp8, tensorwise": ("tensorwise", 0),
     "fp8, rowwise": ("rowwise", 0),
-    "bf16, rows in another order": (None, 1),
+    "bf16, other weights": (None, 1),
+    "bf16, other weights again": (None, 2),
 }
 
 
@@ -250,11 +251,11 @@ def _ratios(name: str, ways: dict[str, Measured | Nothing]) -> list[dict]:
 def _curve_rows(plan: Plan, children: Children) -> Iterator[list[dict]]:
     """Of one curve after another: the mean training loss in each part of it."""
     settings, lacks = vars(plan.curves), _lacks(FP8)
-    for name, (scaling, order) in CURVES.items():
+    for name, (scaling, seed) in CURVES.items():
         work = plan.curve_name(name)
         if not plan.wants(work):
             continue
-        given = (settings, plan.curve_steps, plan.learning_rate, scaling, order)
+        given = (settings, plan.curve_steps, plan.learning_rate, scaling, seed)
         curve = children.answer(work, "omnina.benchmarks.float8_loss", "loss_curve", *given, lacks=lacks)
         if isinstance(curve, Nothing):
             yield [single(work, "nats per token", curve.reason)]

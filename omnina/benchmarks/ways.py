@@ -44,6 +44,7 @@ class Choices:
         shape: that our batches are filled up to; None: no filler.
         longest: tokens that none of our rows exceeds; None: as many as the model has positions.
         alone: no other way is measured in this process.
+        seed: of the random weights.
     """
 
     config: LlamaConfig
@@ -56,6 +57,7 @@ class Choices:
     shape: FixedShape | None = None
     longest: int | None = None
     alone: bool = False
+    seed: int = 0
 
     @property
     def attention(self) -> str:
@@ -76,7 +78,7 @@ def available_baselines(device: torch.device) -> list[str]:
 
 def make_way(name: str, choices: Choices) -> Way:
     """A way with random weights, in training mode."""
-    torch.manual_seed(0)
+    torch.manual_seed(choices.seed)
     way = _ours(choices) if name == OURS else _llama(name, choices)
     checkpoint_layers(way.model, choices.recomputed)
     if name == OURS and choices.compiled:
