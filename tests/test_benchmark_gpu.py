@@ -5,6 +5,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,15 +19,15 @@ from omnina.benchmarks import commands, gpu
 from omnina.benchmarks.child import ChildFailed
 from omnina.benchmarks.commands import measured
 from omnina.benchmarks.figures import markdown_table
-from omnina.benchmarks.gpu import RATE, Plan, Size, measure_gpu
-from omnina.benchmarks.gpu_way import FILLED, FP8, EqualRows, measure_way, while_it_fits
+from omnina.benchmarks.gpu import RATE, Curves, Plan, Size, measure_gpu
+from omnina.benchmarks.gpu_way import FILLED, FP8, FP8_ROWWISE, SCALING, EqualRows, measure_way, while_it_fits
 from omnina.benchmarks.ways import LIGER, OURS, PACKED, PADDED
 from omnina.errors import UserError
 from omnina.packing import StepPlan
 
 ROOT = Path(__file__).parents[1]
 TINY = str(ROOT / "configs" / "model" / "tiny.yaml")
-CURVES = example_work("bf16", batch_rows=1, batches=1)
+CURVES = Curves(example_work("bf16", batch_rows=1, batches=1), 1e-3)
 FOUND = {"attention": "varlen", "dtype": "bf16", "one_pass": "8 rows"}
 FOUND |= {
     "rates": [9.0, 10.0, 11.0],
@@ -41,7 +42,8 @@ Answer = Callable[[float, str, str], object]
 
 @pytest.fixture
 def plan() -> Plan:
-    return Plan((Size("large.yaml", 1024), Size("small.yaml", 1024, fp8=False)), CURVES)
+    sizes = (Size("large.yaml", 1024), Size("middle.yaml", 1024), Size("small.yaml", 1024, fp8=False))
+    return Plan(sizes, (CURVES,))
 
 
 @pytest.fixture
@@ -82,7 +84,9 @@ def test_what_matters_most_comes_first(plan, monkeypatch, all_packages):
     found = last(plan)
     ways = [(what[2], what[1]) for what in asked if what[0] == "measure_way"]
     large = [("large.yaml", way) for way in (OURS, PADDED, FP8)]
-    assert ways[:5] == [*large, ("small.yaml", OURS), ("small.yaml", PADDED)]
+    assert ways[:5] == [*large, ("middle.yaml", OURS), ("small.yaml", OURS)]
+    assert ways[5:8] == [("middle.yaml", PADDED), ("middle.yaml", FP8), ("small.yaml", PADDED)]
+    assert len(ways) == len(set(ways)) == 7 + 7 + 5
     assert [what[0] for what in asked[-5:]] == ["loss_curve"] * 5
     assert ("small.yaml", FP8) not in ways
     assert found["large, ours", "share of the measured bf16 ceiling"] == 0.5
@@ -140,6 +144,40 @@ def test_only_what_is_named_is_measured(plan, monkeypatch, all_packages):
     monkeypatch.setattr(gpu, "in_child_within", stand_in(asked=asked))
     last(Plan(**vars(plan) | {"only": ("small, ours", "loss")}))
     assert [what[0] for what in asked] == ["measure_ceilings", "measure_way", *["loss_curve"] * 5]
+
+
+@pytest.mark.parametrize(
+    ("word", "ways", "curves"),
+    [
+        ("fp8", [OURS, FP8, FP8_ROWWISE], [None, "tensorwise", "rowwise"]),
+        ("loss, fp8, rowwise", [], [None, "rowwise"]),
+        ("ours, fp8 rowwise", [OURS, FP8_ROWWISE], []),
+        ("packed", [PACKED], []),
+    ],
+)
+def test_float8_is_measured_with_what_it_is_compared_with(
+    plan, monkeypatch, all_packages, word, ways, curves
+):
+    asked = []
+    monkeypatch.setattr(gpu, "in_child_within", stand_in(asked=asked))
+    found = last(replace(plan, only=(word,)))
+    assert [what[1] for what in asked if what[0] == "measure_way" and what[2] == "large.yaml"] == ways
+    assert [what[4] for what in asked if what[0] == "loss_curve"] == curves
+    assert {metric for work, metric in found if work == "large"} == {
+        f"{way.removeprefix('ours, ')} over bf16" for way in ways if way in SCALING
+    }
+
+
+def test_both_large_models_have_curves_the_smaller_first(monkeypatch, all_packages):
+    asked = []
+    monkeypatch.setattr(gpu, "in_child_within", stand_in(asked=asked))
+    monkeypatch.setattr(commands, "check_gpu", lambda: None)
+    monkeypatch.setattr(commands, "stamp", lambda: {"date": "today"})
+    [rows] = measured(Namespace(what="gpu", tiny=False, limit_seconds=60.0, only=["loss"], json=None))
+    models = [name.partition(", loss, ")[0] for name, _ in values(rows) if "loss" in name]
+    assert list(dict.fromkeys(models)) == ["omnina-330m", "omnina-1.7b"]
+    rates = [what[3] for what in asked if what[0] == "loss_curve"]
+    assert rates == [3e-4] * 5 + [1e-4] * 5
 
 
 def test_a_word_that_nothing_has_in_its_name_is_refused_before_anything_runs():

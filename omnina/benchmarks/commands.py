@@ -12,7 +12,7 @@ from omnina.benchmarks.corpus import measure_corpus
 from omnina.benchmarks.encoders import measure_encoders
 from omnina.benchmarks.figures import report, stamp
 from omnina.benchmarks.float8_loss import PARTS, measure_float8_loss
-from omnina.benchmarks.gpu import Plan, Size, check_gpu, measure_gpu
+from omnina.benchmarks.gpu import Curves, Plan, Size, check_gpu, measure_gpu
 from omnina.benchmarks.loss import measure_loss_memory
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
@@ -184,12 +184,17 @@ def _gpu_plan(arguments: argparse.Namespace) -> Plan:
     table, tokenizer = str(DATA / "pretrain_train_example.csv"), str(DATA / "tokenizer")
     if arguments.tiny:
         config = str(MODELS / "tiny.yaml")
-        small = {"fewest_tokens": 1024, "ceiling_size": 256, "seconds": 0.1, "curve_steps": PARTS}
-        return Plan((Size(config, 1280),), Work(table, config, tokenizer, "bf16", 1, 1), **small, **limits)
+        small = {"fewest_tokens": 1024, "ceiling_size": 256, "seconds": 0.1}
+        curves = Curves(Work(table, config, tokenizer, "bf16", 1, 1), learning_rate=3e-4, steps=PARTS)
+        return Plan((Size(config, 1280),), (curves,), **small, **limits)
     configs = {name: str(MODELS / f"omnina-{name}.yaml") for name in ("1.7b", "330m", "66m")}
     sizes = (  # tokens as in configs/pretrain
         Size(configs["1.7b"], 16_384),
         Size(configs["330m"], 32_768),
         Size(configs["66m"], 32_768, fp8=False),
     )
-    return Plan(sizes, Work(table, configs["330m"], tokenizer, "bf16", 1, 1), **limits)
+    rates = {"330m": 3e-4, "1.7b": 1e-4}  # the larger model's as in configs/pretrain
+    curves = tuple(
+        Curves(Work(table, configs[name], tokenizer, "bf16", 1, 1), rate) for name, rate in rates.items()
+    )
+    return Plan(sizes, curves, **limits)

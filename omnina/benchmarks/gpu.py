@@ -23,16 +23,19 @@ from omnina.errors import UserError
 
 ANCHOR_FLOPS = 989e12  # dense bf16 peak in an H100's and H200's data sheet, by which published shares divide
 FIRST_WAYS, LAST_WAYS = (OURS, PADDED, FP8), (PACKED, LIGER, FILLED, FP8_ROWWISE)
+FP8_WAYS = (FP8, FP8_ROWWISE)
 NEEDS = {FP8: "torchao", FP8_ROWWISE: "torchao", LIGER: "liger_kernel"}
 RATE = "useful tokens/s, median"
 # Name: float8's scaling, seed of the weights. The last two say how far apart curves are by chance.
+BF16_CURVE = "bf16"
 CURVES = {
-    "bf16": (None, 0),
+    BF16_CURVE: (None, 0),
     "fp8, tensorwise": ("tensorwise", 0),
     "fp8, rowwise": ("rowwise", 0),
     "bf16, other weights": (None, 1),
     "bf16, other weights again": (None, 2),
 }
+FP8_CURVES = [curve for curve, (scaling, _) in CURVES.items() if scaling]
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,33 @@ class Size:
         """For the tables."""
         return Path(self.model_config).stem
 
+    def compared(self, way: str) -> list[str]:
+        """Names of the ways in float8 whose ratio needs this one."""
+        return [f"{self.name}, {each}" for each in (FP8_WAYS if way == OURS and self.fp8 else ())]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Losses of a model with and without float8, for a number of steps.
+
+    Args:
+        work: the rows and the model.
+        learning_rate: after its rise.
+        steps: of each curve.
+    """
+
+    work: Work
+    learning_rate: float
+    steps: int = 200
+
+    def name(self, curve: str) -> str:
+        """For the tables."""
+        return f"{Path(self.work.model_config).stem}, loss, {curve}"
+
+    def compared(self, curve: str) -> list[str]:
+        """Names of the curves that mean nothing without this one."""
+        return [self.name(each) for each in (FP8_CURVES if curve == BF16_CURVE else ())]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -60,20 +90,18 @@ class Plan:
 
     Args:
         sizes: what matters most first.
-        curves: of the loss with and without float8: the rows and the model.
-        curve_steps, learning_rate: of each curve.
+        curves: of one model after another, when all sizes have been measured.
         limit: seconds in all; then what is being measured is stopped.
         way_limit: seconds of one way, with its start and its compiling.
         seconds: that the steps of each way are timed.
         fewest_tokens: of a packed pass; below, the way is given up.
         ceiling_size: rows of the matrices in the ceiling.
-        only: words; measured is what has one of them in its name. Everything if there is none.
+        only: words; measured is what has one of them in its name, and what its ratio needs. Everything if
+            there is none.
     """
 
     sizes: tuple[Size, ...]
-    curves: Work
-    curve_steps: int = 200
-    learning_rate: float = 3e-4
+    curves: tuple[Curves, ...]
     limit: float = 540.0
     way_limit: float = 150.0
     seconds: float = 8.0
@@ -82,24 +110,30 @@ class Plan:
     only: tuple[str, ...] = ()
 
     def ways(self) -> list[tuple[Size, str]]:
-        """In the order in which they are measured."""
+        """In the order in which they are measured: what the targets are about, then the rest."""
+        first, *others = self.sizes
+        aimed_at = [*((first, way) for way in FIRST_WAYS), *((size, OURS) for size in others)]
+        rest = [(size, way) for ways in (FIRST_WAYS, LAST_WAYS) for size in self.sizes for way in ways]
         return [
             (size, way)
-            for ways in (FIRST_WAYS, LAST_WAYS)
-            for size in self.sizes
-            for way in ways
-            if (size.fp8 or way not in (FP8, FP8_ROWWISE)) and self.wants(f"{size.name}, {way}")
+            for size, way in dict.fromkeys([*aimed_at, *rest])
+            if (size.fp8 or way not in FP8_WAYS) and self.wants(f"{size.name}, {way}", *size.compared(way))
+        ]
+
+    def wanted_curves(self) -> list[tuple[Curves, str]]:
+        """In the order in which they are measured."""
+        return [
+            (curves, curve)
+            for curves in self.curves
+            for curve in CURVES
+            if self.wants(curves.name(curve), *curves.compared(curve))
         ]
 
     def works(self) -> list[str]:
         """Names of all that there is to measure, whatever ``only`` says."""
         everything = replace(self, only=())
         ways = [f"{size.name}, {way}" for size, way in everything.ways()]
-        return [*ways, *(self.curve_name(name) for name in CURVES)]
-
-    def curve_name(self, name: str) -> str:
-        """For the tables."""
-        return f"{Path(self.curves.model_config).stem}, loss, {name}"
+        return [*ways, *(curves.name(curve) for curves, curve in everything.wanted_curves())]
 
     def check_only(self) -> None:
         """Raise UserError for a word of ``only`` that is in no name: it would measure nothing."""
@@ -111,9 +145,9 @@ class Plan:
                 + "\n".join(f"  {work}" for work in works)
             )
 
-    def wants(self, work: str) -> bool:
-        """Whether this is to be measured."""
-        return not self.only or any(word in work for word in self.only)
+    def wants(self, *works: str) -> bool:
+        """Whether one of these is to be measured."""
+        return not self.only or any(word in work for word in self.only for work in works)
 
 
 @dataclass(frozen=True)
@@ -242,7 +276,7 @@ def _ratios(name: str, ways: dict[str, Measured | Nothing]) -> list[dict]:
     ours = rates.pop(OURS)
     return [
         single(name, f"{way.removeprefix('ours, ')} over bf16", rate / ours)
-        if way in (FP8, FP8_ROWWISE)
+        if way in FP8_WAYS
         else single(name, f"ours over {way}", ours / rate)
         for way, rate in rates.items()
     ]
@@ -250,14 +284,12 @@ def _ratios(name: str, ways: dict[str, Measured | Nothing]) -> list[dict]:
 
 def _curve_rows(plan: Plan, children: Children) -> Iterator[list[dict]]:
     """Of one curve after another: the mean training loss in each part of it."""
-    settings, lacks = vars(plan.curves), _lacks(FP8)
-    for name, (scaling, seed) in CURVES.items():
-        work = plan.curve_name(name)
-        if not plan.wants(work):
-            continue
-        given = (settings, plan.curve_steps, plan.learning_rate, scaling, seed)
-        curve = children.answer(work, "omnina.benchmarks.float8_loss", "loss_curve", *given, lacks=lacks)
-        if isinstance(curve, Nothing):
-            yield [single(work, "nats per token", curve.reason)]
+    for curves, curve in plan.wanted_curves():
+        work, given = curves.name(curve), (vars(curves.work), curves.steps, curves.learning_rate)
+        losses = children.answer(
+            work, "omnina.benchmarks.float8_loss", "loss_curve", *given, *CURVES[curve], lacks=_lacks(FP8)
+        )
+        if isinstance(losses, Nothing):
+            yield [single(work, "nats per token", losses.reason)]
         else:
-            yield [single(work, f"nats per token, to step {end}", loss) for end, loss in curve]
+            yield [single(work, f"nats per token, to step {end}", loss) for end, loss in losses]
