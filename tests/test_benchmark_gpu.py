@@ -245,9 +245,9 @@ def test_each_way_is_measured(way, smallest, monkeypatch):
     padded = "padded" in way
     assert (0.5 < found["real"] < 1) if padded else (0.5 < found["real"] <= 1)
     assert 0 < found["waited"] < 1  # batches are built by this process itself
-    assert found["one_pass"] == {PADDED: "8 rows", FILLED: "2 rows"}.get(way, "at most 256 tokens") + (
-        ", padded to the longest" if padded else ""
-    )
+    held = {PADDED: "8 rows", FILLED: "2 rows"}.get(way, "at most 256 tokens")
+    longest = ", padded to the longest" if padded else ""
+    assert found["one_pass"] == f"{held}{longest}, activations kept"
 
 
 def test_without_a_gpu_the_published_sizes_are_refused(monkeypatch):

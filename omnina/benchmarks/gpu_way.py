@@ -46,7 +46,7 @@ class Measured:
     Attributes:
         attention: our kernel.
         dtype: of products of matrices: ``bf16``, or ``float32`` on a processor that would only emulate it.
-        one_pass: what it held, in words.
+        one_pass: what it held, in words, and that its activations were kept.
         rates, flops: useful tokens and FLOPs per second of each step.
         real: share of the computed tokens that are no filler and no padding.
         waited: share of the steps' time in which the next batch was not there yet.
@@ -198,7 +198,7 @@ def _measured(name: str, choices: Choices, tokens: int, seconds: float) -> Measu
     return Measured(
         attention=choices.attention,
         dtype=BF16 if choices.half else FLOAT32,
-        one_pass=one_pass,
+        one_pass=f"{one_pass}, activations kept",
         rates=[amount / took for amount, took in zip(useful, taken, strict=True)],
         flops=[amount / took for amount, took in zip(flops, taken, strict=True)],
         real=sum(useful) / sum(step.computed for step in made),
