@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 import torch
 import yaml
+from example_work import example_work
 from tables import random_dna, write_table
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -52,6 +53,18 @@ def test_a_processor_that_would_emulate_bf16_is_measured_in_float32(monkeypatch,
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
     assert fastest_dtype() == dtype
+
+
+def test_figures_of_a_gpu_say_that_layers_are_not_compiled(monkeypatch):
+    """As those of training are there."""
+    parts = {"activations and temporaries": 1, "whole step": 2}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(benchmark_memory, "in_child", lambda *_: parts)
+    work = example_work("bf16", batch_rows=2, batches=1)
+    assert work.name == "tiny, bf16, 2 rows a pass, cuda, layers not compiled"
+    assert work.named(torch.device("cpu")) == "tiny, bf16, 2 rows a pass, cpu"
+    [table] = measure_memory([work.model_config], "bf16", rows=2)
+    assert {row["work"] for row in table} == {work.name}
 
 
 def test_flops_equal_what_torch_counts():
@@ -194,6 +207,7 @@ def test_the_parts_of_a_step_add_up_to_its_peak(model_config):
 def test_growth_is_measured_for_every_size(model_config):
     documents = measure_documents(model_config, "fp32", pass_tokens=130, turns=1)
     assert len(documents) == 2 * len(DOCUMENTS) + 1
+    assert {row["work"] for row in documents} == {"model, fp32, 130 tokens a pass, cpu"}
     assert all(row["value"] > 0 for row in documents)
     rows = measure_rows([1_000, 100_000])
     assert {row["work"] for row in rows} == {"1,000 rows", "100,000 rows"}

@@ -15,7 +15,7 @@ from omnina.benchmarks.child import in_child, peak_resident_bytes
 from omnina.benchmarks.figures import compared
 from omnina.benchmarks.training import run_pass
 from omnina.benchmarks.ways import OURS, PADDED, Choices, Way, make_way
-from omnina.benchmarks.work import Work, first_device, published_like_rows
+from omnina.benchmarks.work import Work, first_device, published_like_rows, where_measured
 from omnina.files.yaml_file import read_yaml
 
 STEPS = 2  # the second has the optimizer's moments beside the activations
@@ -39,7 +39,8 @@ def measure_memory(model_configs: Iterable[str], dtype: str, rows: int) -> list[
 
 
 def _table(model_config: str, dtype: str, rows: int) -> list[dict]:
-    work = f"{Path(model_config).stem}, {dtype}, {rows} rows a pass"
+    where = where_measured(first_device())
+    work = f"{Path(model_config).stem}, {dtype}, {rows} rows a pass, {where}"
     table = []
     for recomputed, suffix in RECOMPUTED.items():
         given = (model_config, dtype, rows)

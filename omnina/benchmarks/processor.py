@@ -23,6 +23,7 @@ from omnina.benchmarks.ways import OURS, Choices, Way, make_way
 from omnina.benchmarks.work import Work
 from omnina.cores import usable_cores
 
+CPU = torch.device("cpu")
 FEWEST_PASSES = 4  # in which compiling and what follows it can be told apart
 
 
@@ -77,7 +78,7 @@ def _thread_rows(work: Work, threads: Sequence[int], turns: int) -> list[dict]:
         rates = (1 / statistics.median(turn[each] for turn in found) for each in (count, fewest))
         metric = f"passes/s, {count} threads (ours) against {fewest} (baseline)"
         ratio = statistics.median(turn[fewest] / turn[count] for turn in found)
-        rows.append(compared(f"{work.name}, cpu", metric, *rates) | {"ratio": ratio})
+        rows.append(compared(work.named(CPU), metric, *rates) | {"ratio": ratio})
     return rows
 
 
@@ -93,7 +94,7 @@ def compiling_rows(work: Work, threads: int, backend: str = "inductor") -> list[
     """Rows ``{work, metric, value}`` of layers compiled by one of torch.compile's backends."""
     found = in_child(__name__, "seconds_compiled", vars(work), threads, backend)
     cost = Compiling.of(found["eager"], found["compiled"])
-    name = f"{work.name}, cpu, {threads} threads, torch.compile"
+    name = f"{work.named(CPU)}, {threads} threads, torch.compile"
     paid = "never: they are no faster" if cost.passes is None else cost.passes
     return [
         single(name, "times as fast as layers not compiled, median of the last half", cost.speed),
@@ -133,7 +134,7 @@ def _nothing_kept() -> Iterator[None]:
 
 def _on_cpu(work: Work) -> tuple[Choices, list[list[dict]]]:
     choices, passes = work.passes()
-    return replace(choices, device=torch.device("cpu")), passes
+    return replace(choices, device=CPU), passes
 
 
 def _seconds(way: Way, choices: Choices, rows: list[dict]) -> float:

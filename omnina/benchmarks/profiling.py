@@ -27,7 +27,7 @@ def measure_profile(work: Work) -> list[dict]:
     run_pass(way, choices, passes[0])  # the first warms up
     times, seconds = profiled(way, choices, passes[1:])
     whole = times.total()
-    name = f"{work.name}, {choices.device.type}"
+    name = work.named(choices.device)
     rows = [single(name, f"{part}, {SHARE}", _of_part(times, part) / whole) for part in PARTS]
     rest = Counter({operator: time for (part, operator), time in times.items() if part == OTHER})
     rows += [

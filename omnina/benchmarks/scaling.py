@@ -19,7 +19,7 @@ from omnina.benchmarks.child import in_child
 from omnina.benchmarks.figures import single
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, make_way
-from omnina.benchmarks.work import first_device
+from omnina.benchmarks.work import first_device, where_measured
 from omnina.files.yaml_file import read_yaml
 from omnina.flops import training_flops
 from omnina.packing import StepPlan, StepSampler, longest_bound
@@ -52,7 +52,8 @@ def measure_documents(model_config: str, dtype: str, pass_tokens: int, turns: in
         {n: timed(choices.device, partial(run_pass, way, choices, batches[n])) for n in DOCUMENTS}
         for _ in range(turns + 1)
     ][1:]  # the first turn warms up
-    work = f"{Path(model_config).stem}, {dtype}, {pass_tokens} tokens a pass"
+    where = where_measured(choices.device)
+    work = f"{Path(model_config).stem}, {dtype}, {pass_tokens} tokens a pass, {where}"
     medians = {n: statistics.median(turn[n] for turn in seconds) for n in DOCUMENTS}
     figures = []
     for n, median in medians.items():

@@ -55,7 +55,12 @@ class Work:
     @property
     def name(self) -> str:
         """For the tables."""
-        return f"{Path(self.model_config).stem}, {self.dtype}, {self.batch_rows} rows a pass"
+        return self.named(first_device())
+
+    def named(self, device: torch.device) -> str:
+        """For the tables, where it is measured on this device."""
+        work = f"{Path(self.model_config).stem}, {self.dtype}, {self.batch_rows} rows a pass"
+        return f"{work}, {where_measured(device)}"
 
     def data(self) -> TokenizedData:
         """The rows, cached where runs cache theirs."""
@@ -89,6 +94,11 @@ class Work:
 def first_device() -> torch.device:
     """The first GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def where_measured(device: torch.device) -> str:
+    """For the tables: the device; on a GPU, where training compiles its layers, that these passes do not."""
+    return device.type if device.type == "cpu" else f"{device.type}, layers not compiled"
 
 
 def fastest_dtype() -> str:
