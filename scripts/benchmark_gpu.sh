@@ -4,6 +4,7 @@
 #   bash scripts/benchmark_gpu.sh [--limit_seconds 540] [--only 1.7b loss] [--json output/benchmark_gpu.json]
 # pip install -r requirements-gpu.txt (into the environment in use) adds float8 and Liger's kernels; without
 # them the table has rows that say so.
+# Losses in float8 (--only loss) are two models' curves: give them --limit_seconds 1500.
 # --tiny: a small model for a moment, on a CPU too, to see that all parts run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
