@@ -11,6 +11,7 @@ weight x z x log(Z)^2, Z the softmax's denominator, which keeps the logits from 
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,18 @@ from torch import Tensor
 CHUNK_BYTES = 2**26  # 524 tokens x 32,001 pieces in float32, 1,048 in bf16; 67 MB
 CACHED_LOGITS = 2**20  # 32 tokens x 32,001 pieces; 4 MB in float32
 FEW_LOGITS = CHUNK_BYTES // 8  # below, autograd's own float32 copies of the logits are no larger than a chunk
+
+
+class Alignment(NamedTuple):
+    """What sizes of the products are multiples of: the vocabulary, filled up, and the tokens of a chunk."""
+
+    pieces: int = 1
+    tokens: int = 1
+
+
+# Kernels for tensor cores load 16 bytes at once, from rows that begin at multiples of 16, and compute tiles
+# of 64 or 128 rows and columns; a row of 32,001 pieces in bf16 is 64,002 bytes.
+ALIGNMENTS = {("cuda", dtype): Alignment(64, 128) for dtype in (torch.bfloat16, torch.float16)}
 
 
 def fused_cross_entropy(
@@ -75,13 +88,15 @@ class _FusedCrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         """(S, H), (V, H), (S, K), (S, K) -> the summed loss, a scalar; keeps gradients for ``backward``."""
         of_states, of_weight, *_ = ctx.needs_input_grad  # the weight is frozen beside adapters
-        cast_states, cast_weight = _in_matmul_dtype(states, weight)
+        cast_states = states.to(_matmul_dtype(states))
+        cast_weight = _aligned(weight, cast_states.dtype)  # (P, H): from here on P pieces, V of them real
         total = torch.zeros((), device=states.device)
         grad_states = torch.empty_like(cast_states) if of_states else None
-        grad_weight = None  # (V, H) is large: made by the first chunk, not filled with zeros before
+        grad_weight = None  # (P, H) is large: made by the first chunk, not filled with zeros before
         start = 0
-        for chunk, *wanted in _chunks(chunk_bytes, len(weight), cast_states, targets, shares):
-            logits = F.linear(chunk, cast_weight)  # (chunk, V)
+        for chunk, *wanted in _chunks(chunk_bytes, len(cast_weight), cast_states, targets, shares):
+            logits = F.linear(chunk, cast_weight)  # (chunk, P)
+            logits[:, len(weight) :] = -torch.inf  # no share of the softmax, so a gradient of 0
             total += _into_gradient(logits, *wanted, z_loss)
             if of_states:
                 grad_states[start : start + len(chunk)] = logits @ cast_weight
@@ -92,7 +107,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
             grad_weight = torch.zeros_like(weight)
         ctx.gradients = (
             grad_states.to(states.dtype) if of_states else None,
-            grad_weight.to(weight.dtype) if of_weight else None,
+            grad_weight[: len(weight)].to(weight.dtype) if of_weight else None,
         )
         return total
 
@@ -141,11 +156,31 @@ def _rows_into_gradient(logits: Tensor, targets: Tensor, shares: Tensor, z_loss:
 
 
 def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in the dtype in which autocast, if it is on, multiplies matrices."""
-    device = states.device.type
-    on = torch.is_autocast_enabled(device)
-    dtype = torch.get_autocast_dtype(device) if on else states.dtype
+    """Both in the dtype of ``_matmul_dtype``."""
+    dtype = _matmul_dtype(states)
     return states.to(dtype), weight.to(dtype)
+
+
+def _matmul_dtype(states: Tensor) -> torch.dtype:
+    """In which autocast, if it is on, multiplies matrices."""
+    device = states.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+
+
+def _aligned(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """(V, H) -> (P, H): in the dtype, with rows of 0 up to the next multiple of its alignment."""
+    pieces = len(weight)
+    missing = -pieces % _alignment(weight.device, dtype).pieces
+    if not missing:
+        return weight.to(dtype)
+    filled = weight.new_empty(pieces + missing, weight.shape[1], dtype=dtype)  # cast into it: one copy
+    filled[:pieces] = weight
+    filled[pieces:] = 0
+    return filled
+
+
+def _alignment(device: torch.device, dtype: torch.dtype) -> Alignment:
+    return ALIGNMENTS.get((device.type, dtype), Alignment())
 
 
 def _chunks(
@@ -153,5 +188,7 @@ def _chunks(
 ) -> Iterator[tuple[Tensor, ...]]:
     """Tokens whose logits exist together, and what else there is of them."""
     tokens = max(1, most_bytes // (vocabulary * states.itemsize))
+    aligned = _alignment(states.device, states.dtype).tokens
+    tokens -= tokens % aligned if tokens > aligned else 0
     if len(states):
         yield from zip(*(part.split(tokens) for part in (states, *others)), strict=True)
