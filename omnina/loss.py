@@ -10,7 +10,8 @@ weight x z x log(Z)^2, Z the softmax's denominator, which keeps the logits from 
 2022, PaLM, arXiv:2204.02311, section 5).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,7 @@ class Alignment(NamedTuple):
 # Kernels for tensor cores load 16 bytes at once, from rows that begin at multiples of 16, and compute tiles
 # of 64 or 128 rows and columns; a row of 32,001 pieces in bf16 is 64,002 bytes.
 ALIGNMENTS = {("cuda", dtype): Alignment(64, 128) for dtype in (torch.bfloat16, torch.float16)}
+COMPILED_ON = {"cuda"}  # a CPU's cache holds some rows over all passes, and its results stay as they are
 
 
 def fused_cross_entropy(
@@ -41,6 +43,7 @@ def fused_cross_entropy(
     shares: Tensor | None = None,
     z_loss: float = 0.0,
     chunk_bytes: int | None = None,
+    backend: str | None = None,
 ) -> Tensor:
     """Summed negative log-likelihood, nats, a float32 scalar; differentiable in states and weight.
 
@@ -51,6 +54,7 @@ def fused_cross_entropy(
         shares: (S, K) float32, how much of each candidate is wanted; None: each target, once.
         z_loss: the factor z.
         chunk_bytes: of the logits that exist together; None: CHUNK_BYTES, or all of them where they are few.
+        backend: of torch.compile, for the elementwise work on a GPU with one candidate; None: not compiled.
     """
     # answers: passes over the (V, H) gradient would cost more than the logits
     if chunk_bytes is None and shares is None and not z_loss and len(targets) * len(weight) <= FEW_LOGITS:
@@ -59,7 +63,8 @@ def fused_cross_entropy(
     if shares is None:
         targets = targets[:, None]  # (S, 1)
         shares = torch.ones_like(targets, dtype=torch.float32)
-    return _FusedCrossEntropy.apply(states, weight, targets, shares, z_loss, chunk_bytes or CHUNK_BYTES)
+    kept = chunk_bytes or CHUNK_BYTES
+    return _FusedCrossEntropy.apply(states, weight, targets, shares, z_loss, kept, backend)
 
 
 @torch.no_grad()
@@ -85,6 +90,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         shares: Tensor,
         z_loss: float,
         chunk_bytes: int,
+        backend: str | None,
     ) -> Tensor:
         """(S, H), (V, H), (S, K), (S, K) -> the summed loss, a scalar; keeps gradients for ``backward``."""
         of_states, of_weight, *_ = ctx.needs_input_grad  # the weight is frozen beside adapters
@@ -97,11 +103,12 @@ class _FusedCrossEntropy(torch.autograd.Function):
         for chunk, *wanted in _chunks(chunk_bytes, len(cast_weight), cast_states, targets, shares):
             logits = F.linear(chunk, cast_weight)  # (chunk, P)
             logits[:, len(weight) :] = -torch.inf  # no share of the softmax, so a gradient of 0
-            total += _into_gradient(logits, *wanted, z_loss)
+            loss, slope = _loss_and_slope(logits, *wanted, z_loss, backend)
+            total += loss
             if of_states:
-                grad_states[start : start + len(chunk)] = logits @ cast_weight
+                grad_states[start : start + len(chunk)] = slope @ cast_weight
             if of_weight:
-                grad_weight = _accumulated(grad_weight, logits, chunk)
+                grad_weight = _accumulated(grad_weight, slope, chunk)
             start += len(chunk)
         if of_weight and grad_weight is None:  # nothing asks: a process without a document of the step
             grad_weight = torch.zeros_like(weight)
@@ -118,7 +125,7 @@ class _FusedCrossEntropy(torch.autograd.Function):
         kept, ctx.gradients = ctx.gradients, None
         return (
             *(None if gradient is None else gradient.mul_(grad_total) for gradient in kept),
-            *(None, None, None, None),
+            *(None, None, None, None, None),
         )
 
 
@@ -129,6 +136,25 @@ def _accumulated(total: Tensor | None, slope: Tensor, chunk: Tensor) -> Tensor:
     if slope.dtype == total.dtype:
         return total.addmm_(slope.T, chunk)
     return total.add_(slope.T @ chunk)
+
+
+def _loss_and_slope(
+    logits: Tensor, targets: Tensor, shares: Tensor, z_loss: float, backend: str | None
+) -> tuple[Tensor, Tensor]:
+    """The summed loss of logits, (chunk, V), and its gradient, which may take their place."""
+    compiled = backend is not None and logits.device.type in COMPILED_ON
+    # One row would be a graph of its own, as torch.compile takes sizes of 1 for constants.
+    if not compiled or targets.shape[1] > 1 or len(logits) == 1:
+        return _into_gradient(logits, targets, shares, z_loss), logits
+    for part in (logits, targets, shares):  # one graph for any number of tokens
+        torch._dynamo.maybe_mark_dynamic(part, 0)
+    return _compiled(backend)(logits, targets, shares, z_loss)
+
+
+@cache
+def _compiled(backend: str) -> Callable[..., tuple[Tensor, Tensor]]:
+    """``_one_pass``; not at the import of this module, which would take that of a compiler with it."""
+    return torch.compile(_one_pass, backend=backend)
 
 
 def _into_gradient(logits: Tensor, targets: Tensor, shares: Tensor, z_loss: float) -> Tensor:
@@ -153,6 +179,25 @@ def _rows_into_gradient(logits: Tensor, targets: Tensor, shares: Tensor, z_loss:
     values.scatter_add_(1, targets, -shares)
     logits.copy_(values)
     return (weight * (log_sums + z_loss * log_z.square())).sum() - (shares * wanted).sum()
+
+
+def _one_pass(logits: Tensor, target: Tensor, share: Tensor, z_loss: float) -> tuple[Tensor, Tensor]:
+    """The loss and the gradient, (rows, V), as above with one candidate, (rows, 1).
+
+    Without scattering and changes in place, so that a compiler makes one kernel of it that reads logits and
+    writes gradients, and keeps no float32 copy of them.
+    """
+    values = logits.float()  # (rows, V)
+    highest = values.amax(-1, keepdim=True)  # (rows, 1)
+    wanted = values.gather(1, target) - highest  # (rows, 1)
+    exponentials = (values - highest).exp()  # (rows, V)
+    sums = exponentials.sum(-1, keepdim=True)  # (rows, 1)
+    log_sums = sums.log()  # (rows, 1)
+    log_z = log_sums + highest  # (rows, 1)
+    slope = exponentials * (share * (1 + 2 * z_loss * log_z) / sums)  # (rows, V)
+    is_target = torch.arange(logits.shape[1], device=logits.device) == target  # (rows, V)
+    slope = torch.where(is_target, slope - share, slope).to(logits.dtype)
+    return (share * (log_sums + z_loss * log_z.square() - wanted)).sum(), slope
 
 
 def _in_matmul_dtype(states: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -117,6 +117,8 @@ class DecoderLayer(GradientCheckpointingLayer):
 class LanguageHead(nn.Linear):
     """The output embedding; it computes the loss itself, for FSDP gathers its weight when it is called."""
 
+    backend: str | None = None  # of torch.compile, for the loss
+
     def forward(
         self,
         states: Tensor,
@@ -135,7 +137,7 @@ class LanguageHead(nn.Linear):
             return super().forward(states)
         if per_token:
             return token_cross_entropy(states, self.weight, targets)
-        return fused_cross_entropy(states, self.weight, targets, shares, z_loss)
+        return fused_cross_entropy(states, self.weight, targets, shares, z_loss, backend=self.backend)
 
 
 class OmniNAPreTrainedModel(PreTrainedModel):
@@ -314,11 +316,11 @@ class OmniNAForCausalLM(OmniNAPreTrainedModel):
             return CausalLMOutput(logits=self.lm_head(states)[None])
         return CausalLMOutput(loss=self.lm_head(states, reading.tokens, per_token=True))
 
-    def compile_layers(self, **options) -> None:
-        """torch.compile each layer in place, with its options; parameter names stay as they are."""
-        self.model.compiled = True
+    def compile_layers(self, backend: str = "inductor") -> None:
+        """torch.compile each layer in place, on a GPU the loss too; parameter names stay as they are."""
+        self.model.compiled, self.lm_head.backend = True, backend
         for layer in self.model.layers:
-            layer.compile(**options)
+            layer.compile(backend=backend)
 
     @classmethod
     def from_pretrained(cls, *folder: str | Path, **options) -> "OmniNAForCausalLM":
