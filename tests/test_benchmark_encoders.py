@@ -1,10 +1,10 @@
 """The faster encoder's ids are the tokenizer's on many texts, and a wrong encoder is found."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from benchmark_script import benchmark_script
 
 from omnina.benchmarks.encoders import measure_encoders
 from omnina.benchmarks.random_texts import RandomTexts
@@ -13,13 +13,6 @@ from omnina.text_encoding import MergeRankEncoder
 
 ROOT = Path(__file__).parents[1]
 TABLE, TOKENIZER = ROOT / "data" / "finetune_val_example.csv", ROOT / "data" / "tokenizer"
-
-
-def command():
-    spec = importlib.util.spec_from_file_location("benchmark_script", ROOT / "scripts" / "benchmark.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -33,7 +26,7 @@ def small_table(tmp_path) -> str:
 def run(monkeypatch, table: str, report: Path) -> list[dict]:
     given = ["encoders", "--input", table, "--tokenizer", str(TOKENIZER), "--strings", "600"]
     monkeypatch.setattr("sys.argv", ["benchmark.py", *given, "--json", str(report)])
-    command().main()
+    benchmark_script().main()
     return json.loads(report.read_text())["figures"]
 
 

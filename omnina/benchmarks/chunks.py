@@ -19,8 +19,8 @@ from omnina.benchmarks.memory import MIB, peak_bytes
 from omnina.benchmarks.training import timed
 from omnina.benchmarks.ways import Choices
 from omnina.benchmarks.work import first_device, precision
-from omnina.files.yaml_file import read_yaml
 from omnina.loss import CHUNK_BYTES, fused_cross_entropy
+from omnina.model_config import read_architecture
 
 SIZES = tuple(2**power for power in range(22, 29))  # bytes; 4 to 256 MiB
 WARM = LlamaConfig(vocab_size=64, hidden_size=64)
@@ -43,9 +43,7 @@ class LossWork:
     @property
     def choices(self) -> Choices:
         """The architecture, device and precision."""
-        return Choices(
-            LlamaConfig(**read_yaml(Path(self.model_config))), first_device(), self.dtype == "bf16"
-        )
+        return Choices(read_architecture(self.model_config), first_device(), self.dtype == "bf16")
 
     @property
     def name(self) -> str:
@@ -86,7 +84,10 @@ def measure_chunks(
 
     A ratio of seconds is the median of the turns' ratios. ``sizes`` of chunks are in bytes.
     """
-    return [_table(LossWork(each, dtype, tokens), turns, sizes) for each in model_configs]
+    works = [LossWork(each, dtype, tokens) for each in model_configs]
+    for work in works:
+        read_architecture(work.model_config)  # a mistake in the last is told before the first is measured
+    return [_table(work, turns, sizes) for work in works]
 
 
 def _table(work: LossWork, turns: int, sizes: Sequence[int]) -> list[dict]:

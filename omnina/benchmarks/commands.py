@@ -77,7 +77,16 @@ def _of_works(arguments: argparse.Namespace, measure: Callable[[Work], Found]) -
         shared = (arguments.input, arguments.model_config, tokenizer, arguments.dtype)
         questions = arguments.what == "finetune"
         works = [Work(*shared, rows, arguments.batches, questions) for rows in arguments.batch_rows]
+        _check_works(works)
         return [measure(work) for work in works]
+
+
+def _check_works(works: list[Work]) -> None:
+    """UserError for a mistake in any of these works on one table, before the first is measured."""
+    works[0].check()
+    rows = len(works[0].data())
+    for work in works:
+        work.row_batches(rows)
 
 
 def _processor(arguments: argparse.Namespace) -> Tables:
@@ -158,6 +167,7 @@ def _scaling(arguments: argparse.Namespace) -> Tables:
 
 def _float8(arguments: argparse.Namespace) -> Tables:
     work = Work(arguments.input, arguments.model_config, arguments.tokenizer, arguments.dtype, 1, 1)
+    work.check()
     return [measure_float8_loss(work, arguments.steps, arguments.learning_rate)]
 
 

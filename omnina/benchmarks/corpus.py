@@ -21,6 +21,7 @@ import yaml
 from omnina.benchmarks.child import in_child, peak_resident_bytes
 from omnina.benchmarks.figures import single
 from omnina.benchmarks.records import MEGABYTE, write_families, write_fasta, write_genbank
+from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
 
 WINDOW = 3000  # bases
@@ -84,12 +85,25 @@ def measure_corpus(
         formats: some of FORMATS.
         megabytes: sizes of the record files, ascending.
         scratch: folder for files and tables, of four times the largest size; the system's own if None.
+
+    Raises UserError for a scratch folder that is not there or takes no files.
     """
+    _check_scratch(scratch)
     rows = []
     for record_format in formats:
         with TemporaryDirectory(dir=scratch) as folder:
             rows += list(_rows(record_format, megabytes, Path(folder)))
     return rows
+
+
+def _check_scratch(scratch: Path | None) -> None:
+    try:
+        with TemporaryDirectory(dir=scratch):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"--scratch {scratch}: {error.strerror}; name a folder that is there and can be written."
+        ) from error
 
 
 def build_once(record_format: str, megabytes: float, workers: int, records: str, bases: int) -> dict:

@@ -9,20 +9,18 @@ import gc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch._dynamo  # its settings are not there before
 from torch._dynamo.utils import counters
-from transformers import LlamaConfig
 
 from omnina.benchmarks.training import run_batch, timed
 from omnina.benchmarks.ways import OURS, PACKED, PADDED, Choices, Way, make_way
 from omnina.benchmarks.work import first_device, published_like_rows
-from omnina.files.yaml_file import read_yaml
 from omnina.flops import matrix_ceiling, training_flops
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
+from omnina.model_config import read_architecture
 from omnina.packing import FixedShape, StepPlan, StepSampler, longest_bound
 from omnina.trainer_settings import multiplies_bf16
 
@@ -148,7 +146,7 @@ def measure_way(way: str, model_config: str, tokens: int, fewest_tokens: int, se
         FailOnRecompileLimitHit: instead of going on uncompiled, unnoticed.
     """
     device = first_device()
-    config = LlamaConfig(**read_yaml(Path(model_config)))
+    config = read_architecture(model_config)
     on_gpu = device.type == "cuda"  # many CPUs only emulate bf16, for minutes a step
     half = multiplies_bf16(on_gpu=on_gpu)
     choices = Choices(config, device, half=half, compiled=on_gpu, alone=True)

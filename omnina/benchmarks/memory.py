@@ -16,7 +16,7 @@ from omnina.benchmarks.figures import compared
 from omnina.benchmarks.training import run_pass
 from omnina.benchmarks.ways import OURS, PADDED, Choices, Way, make_way
 from omnina.benchmarks.work import Work, first_device, published_like_rows, where_measured
-from omnina.files.yaml_file import read_yaml
+from omnina.model_config import read_architecture
 
 STEPS = 2  # the second has the optimizer's moments beside the activations
 MIB = 2**20
@@ -34,7 +34,12 @@ def measure_memory(model_configs: Iterable[str], dtype: str, rows: int) -> list[
         model_configs: YAMLs with architectures.
         dtype: ``bf16`` (autocast) or ``fp32``.
         rows: of a forward pass, with lengths as in the published sample.
+
+    Raises UserError for a file that is no architecture.
     """
+    model_configs = list(model_configs)
+    for model_config in model_configs:
+        read_architecture(model_config)  # a mistake in the last is told before the first is measured
     return [_table(model_config, dtype, rows) for model_config in model_configs]
 
 
@@ -57,7 +62,7 @@ def _table(model_config: str, dtype: str, rows: int) -> list[dict]:
 
 def parts_of_a_step(model_config: str, dtype: str, rows: int, way_name: str, recomputed: float) -> dict:
     """Bytes by part, over steps with AdamW; for a child process."""
-    config = LlamaConfig(**read_yaml(Path(model_config)))
+    config = read_architecture(model_config)
     choices = Choices(config, first_device(), dtype == "bf16")
     batch = published_like_rows(rows, config.vocab_size, config.max_position_embeddings)
     small_steps(choices, way_name)  # what the libraries load is no part of the step

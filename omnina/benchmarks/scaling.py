@@ -13,15 +13,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
-from transformers import LlamaConfig
 
 from omnina.benchmarks.child import in_child
 from omnina.benchmarks.figures import single
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, make_way
 from omnina.benchmarks.work import first_device, where_measured
-from omnina.files.yaml_file import read_yaml
 from omnina.flops import training_flops
+from omnina.model_config import read_architecture
 from omnina.packing import StepPlan, StepSampler, longest_bound
 from omnina.shards.token_shards import TokenShards
 from omnina.shards.writer import DOCUMENTS_PER_BATCH, ROWS_FILE, SCHEMA
@@ -38,7 +37,7 @@ def measure_documents(model_config: str, dtype: str, pass_tokens: int, turns: in
     Longer documents have more attention to compute, so FLOPs per second are given beside: the model's own, as
     ``training_flops`` counts them.
     """
-    config = LlamaConfig(**read_yaml(Path(model_config)))
+    config = read_architecture(model_config)
     longest = longest_bound(np.array([pass_tokens]))  # may be more than the model's positions
     choices = Choices(config, first_device(), dtype == "bf16", longest=longest)
     way = make_way(OURS, choices)

@@ -23,7 +23,7 @@ from omnina.errors import UserError
 from omnina.shards.building import row_encoder
 from omnina.tables.rows import DataSettings, RowEncoder, batched_records, read_records
 from omnina.tables.table import expand_paths
-from omnina.tokenizer import BOS_ID, EOS_ID
+from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 
 MAX_LENGTH = 2048
 
@@ -69,6 +69,7 @@ class _Work:
         model = tokenizer / "tokenizer.model"
         if not model.is_file():
             raise UserError(f"{model}: there is no such file; name a folder of scripts/train_tokenizer.py.")
+        load_tokenizer(tokenizer)  # which tells a mistake in the folder
         self.inputs = inputs
         self.definition = (tokenizer / "tokenizer.json").read_text(encoding="utf-8")
         self.settings = DataSettings(MAX_LENGTH, False, SequenceRules(), bad_rows="skip")

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import LlamaConfig
 
 from omnina.benchmarks.ways import Choices
 from omnina.chunking import SequenceRules
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
-from omnina.files.yaml_file import read_yaml
+from omnina.model_config import read_architecture
 from omnina.packing import longest_bound
 from omnina.tables.rows import DataSettings
-from omnina.tokenizer import BOS_ID, EOS_ID
+from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 from omnina.trainer_settings import multiplies_bf16
 from omnina.vocabulary.sentencepiece_training import TOO_LARGE
 from omnina.vocabulary.training import train_tokenizer
@@ -49,7 +48,7 @@ class Work:
     @property
     def choices(self) -> Choices:
         """Of every way."""
-        config = LlamaConfig(**read_yaml(Path(self.model_config)))
+        config = read_architecture(self.model_config)
         return Choices(config, first_device(), self.dtype == "bf16", self.questions)
 
     @property
@@ -62,6 +61,18 @@ class Work:
         work = f"{Path(self.model_config).stem}, {self.dtype}, {self.batch_rows} rows a pass"
         return f"{work}, {where_measured(device)}"
 
+    def check(self) -> None:
+        """Raise UserError for files that are no architecture or tokenizer, or do not fit each other.
+
+        A tokenizer of fewer tokens fits: the architecture's own number stays what is computed.
+        """
+        vocabulary, tokens = self.choices.config.vocab_size, len(load_tokenizer(self.tokenizer))
+        if tokens > vocabulary:
+            raise UserError(
+                f"{self.tokenizer}: its {tokens:,} tokens are more than {self.model_config} has, "
+                f"vocab_size {vocabulary:,}; name a smaller tokenizer or another architecture."
+            )
+
     def data(self) -> TokenizedData:
         """The rows, cached where runs cache theirs."""
         rules = None if self.questions else SequenceRules()
@@ -69,24 +80,24 @@ class Work:
         definition = (Path(self.tokenizer) / "tokenizer.json").read_text(encoding="utf-8")
         return load_data(self.input, definition, BOS_ID, EOS_ID, settings, cache_dir=CACHE)
 
-    def row_batches(self, rows: int) -> list[list[int]]:
-        """Row ids of each batch, in a fixed random order."""
+    def row_batches(self, rows: int, fewest: int = 2) -> list[list[int]]:
+        """Row ids of each batch, in a fixed random order; the first is for warming up.
+
+        Raises UserError where so many rows are not enough for the fewest that mean something.
+        """
         order = np.random.default_rng(0).permutation(rows)
-        count = min(self.batches + 1, rows // self.batch_rows)  # the first is for warming up
+        count = min(self.batches + 1, rows // self.batch_rows)
+        if count < fewest:
+            raise UserError(
+                f"{self.input}: {rows:,} rows are too few for {fewest} passes of {self.batch_rows}; "
+                "give a smaller --batch_rows or a larger table."
+            )
         return [order[i * self.batch_rows : (i + 1) * self.batch_rows].tolist() for i in range(count)]
 
     def passes(self, fewest: int = 2) -> tuple[Choices, list[list[dict]]]:
-        """What our way is made of for these rows, and the rows of each pass; the first is for warming up.
-
-        Raises UserError where the table has not rows for the fewest, with the first, that mean something.
-        """
+        """What our way is made of for these rows, and the rows of each of the passes of ``row_batches``."""
         data = self.data()
-        batches = self.row_batches(len(data))
-        if len(batches) < fewest:
-            raise UserError(
-                f"{self.input}: {len(data)} rows are too few for {fewest} passes of {self.batch_rows}; "
-                "give a smaller --batch_rows or a larger table."
-            )
+        batches = self.row_batches(len(data), fewest)
         choices = replace(self.choices, longest=longest_bound(data.lengths))
         return choices, [data.__getitems__(batch) for batch in batches]
 
@@ -125,7 +136,7 @@ def tokenizer_for(input_table: str, model_config: str, folder: Path) -> str:
     It has as many tokens as the architecture, or a half, a quarter, ... where the table does not hold so many
     pieces; how many is printed. The architecture's own number stays what is computed.
     """
-    pieces = read_yaml(Path(model_config))["vocab_size"] - 1
+    pieces = read_architecture(model_config).vocab_size - 1
     while True:
         try:
             train_tokenizer([input_table], folder, vocab_size=pieces)
