@@ -2,10 +2,12 @@
 
 import time
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
-from omnina.benchmarks.child import ChildFailed, in_child_within
+from omnina.benchmarks.child import ChildFailed, in_child, in_child_within
+from omnina.errors import UserError
 
 SLEEPER = "[sys.executable, '-c', 'import time; time.sleep(60)']"
 
@@ -18,6 +20,24 @@ def test_a_failure_is_told_by_the_line_that_ends_its_traceback(capfd):
     with pytest.raises(ChildFailed, match=r"^ValueError: "):
         in_child_within(60, "math", "sqrt", -1)
     assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_mistake_of_the_user_is_told_by_the_parent(capfd, tmp_path):
+    given = ("omnina.benchmarks.memory", "parts_of_a_step", str(tmp_path / "no.yaml"), "fp32", 2, "ours", 0.0)
+    with pytest.raises(UserError, match=r"no\.yaml: there is no such file"):
+        in_child(*given)
+    with pytest.raises(ChildFailed, match=r"no\.yaml: there is no such file"):
+        in_child_within(60, *given)
+    program = "from omnina.errors import UserError\nraise UserError('no a|b:\\n    make: one')"
+    with pytest.raises(ChildFailed, match=r"^no a/b: make: one$"):
+        in_child_within(60, "builtins", "exec", program)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("program", ["raise ValueError", "raise SystemExit(2)"])
+def test_another_failure_is_none_of_the_users(program):
+    with pytest.raises(CalledProcessError):
+        in_child("builtins", "exec", program)
 
 
 def test_advice_after_a_traceback_is_not_taken_for_its_reason():

@@ -7,19 +7,17 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from importlib import import_module
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-PROGRAM = (
-    "import json, signal, sys; from importlib import import_module; from pathlib import Path;"
-    "module, function, arguments, answer, limit = json.loads(sys.argv[1]);"
-    "signal.alarm(limit);"  # it ends then even where the parent is gone; 0: never
-    "found = getattr(import_module(module), function)(*arguments);"
-    "Path(answer).write_text(json.dumps(found))"
-)
+from omnina.errors import UserError
+
+PROGRAM = "from omnina.benchmarks.child import run_asked; run_asked()"
 ENDED_BY = re.compile(r"[A-Za-z_][\w.]*: .*")  # how a traceback ends: the exception and what it says
 LONGEST_REASON = 200  # characters
+USER_ERROR_STATUS = 2  # as of a command
 
 
 class ChildFailed(RuntimeError):
@@ -27,10 +25,16 @@ class ChildFailed(RuntimeError):
 
 
 def in_child(module: str, function: str, *arguments: object) -> object:
-    """What a function returns in a process of its own; arguments and answer pass through JSON."""
+    """What a function returns in a process of its own; arguments and answer pass through JSON.
+
+    Raises UserError where the function does, with what it says; CalledProcessError if the child fails else.
+    """
     with TemporaryDirectory() as folder:
         answer = Path(folder) / "answer.json"
-        subprocess.run(_command(answer, 0, module, function, arguments), check=True)
+        done = subprocess.run(_command(answer, 0, module, function, arguments), check=False)
+        if mistake := _mistake(done.returncode, answer):
+            raise UserError(mistake)
+        done.check_returncode()
         return json.loads(answer.read_text())
 
 
@@ -47,8 +51,26 @@ def in_child_within(seconds: float, module: str, function: str, *arguments: obje
         text = printed.read_text(encoding="utf-8", errors="replace")
         sys.stderr.write(text)
         if status:
-            raise ChildFailed(_reason(status, text, seconds))
+            mistake = _mistake(status, answer)
+            raise ChildFailed(_one_line(mistake) if mistake else _reason(status, text, seconds))
         return json.loads(answer.read_text())
+
+
+def run_asked() -> None:
+    """What the child does, as its one argument says; a UserError's message is the answer at status 2."""
+    module, function, arguments, answer, limit = json.loads(sys.argv[1])
+    signal.alarm(limit)  # it ends then even where the parent is gone; 0: never
+    try:
+        found = getattr(import_module(module), function)(*arguments)
+    except UserError as error:
+        Path(answer).write_text(json.dumps(str(error)))
+        sys.exit(USER_ERROR_STATUS)
+    Path(answer).write_text(json.dumps(found))
+
+
+def _mistake(status: int, answer: Path) -> str | None:
+    """The message of the child's UserError; None if it ended otherwise."""
+    return json.loads(answer.read_text()) if status == USER_ERROR_STATUS and answer.is_file() else None
 
 
 def _command(answer: Path, limit: int, module: str, function: str, arguments: tuple) -> list[str]:
@@ -76,7 +98,12 @@ def _reason(status: int, printed: str, seconds: float) -> str:
         return f"killed by {signal.Signals(-status).name}"
     lines = [line.strip() for line in printed.splitlines() if line.strip()]
     endings = [line for line in lines if ENDED_BY.fullmatch(line)] or lines or [f"status {status}"]
-    return endings[-1][:LONGEST_REASON].replace("|", "/")
+    return _one_line(endings[-1])
+
+
+def _one_line(text: str) -> str:
+    """For a cell of a Markdown table."""
+    return " ".join(text.split())[:LONGEST_REASON].replace("|", "/")
 
 
 def peak_resident_bytes() -> int:
