@@ -48,7 +48,7 @@ import sys
 from pathlib import Path
 
 from omnina.benchmarks.corpus import FORMATS
-from omnina.benchmarks.figures import report, stamp
+from omnina.benchmarks.figures import check_json_file, report, stamp, write_figures
 from omnina.command import positive_number, run_command, whole_number
 from omnina.inference import DTYPE_NAMES
 
@@ -190,14 +190,19 @@ def _add_growth(commands: argparse._SubParsersAction) -> None:
 def main() -> None:
     """Measure, print the tables, write the figures; status 1 where encoders differ."""
     arguments = parse_arguments()
-    from omnina.benchmarks.commands import measured  # seconds to import: not for --help
+    if arguments.json:
+        check_json_file(arguments.json, report_beside=arguments.what == "gpu")
+    made = stamp()
+    from omnina.benchmarks.commands import device_of, measured  # seconds to import: not for --help
     from omnina.benchmarks.encoders import differ
     from omnina.benchmarks.work import fastest_dtype
 
     if getattr(arguments, "dtype", None) == AUTO:
-        arguments.dtype = fastest_dtype()
+        arguments.dtype = fastest_dtype(device_of(arguments.what))
     tables = measured(arguments)
-    print(report(tables, stamp(), arguments.json))
+    print(report(tables, made))
+    if arguments.json:
+        write_figures(tables, made, arguments.json)
     if differ(tables):
         sys.exit(1)
 

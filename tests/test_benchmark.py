@@ -16,7 +16,7 @@ from omnina.benchmarks import float8_loss
 from omnina.benchmarks import loss as benchmark_loss
 from omnina.benchmarks import memory as benchmark_memory
 from omnina.benchmarks import scaling as benchmark_scaling
-from omnina.benchmarks.figures import markdown_table, report
+from omnina.benchmarks.figures import check_json_file, markdown_table, report, write_figures
 from omnina.benchmarks.float8_loss import PARTS, loss_curve, measure_float8_loss
 from omnina.benchmarks.memory import measure_memory, peak_of_steps
 from omnina.benchmarks.prediction import measure_prediction
@@ -36,7 +36,7 @@ from omnina.benchmarks.ways import (
     make_way,
     padded_batch,
 )
-from omnina.benchmarks.work import Work, fastest_dtype, published_like_rows, tokenizer_for
+from omnina.benchmarks.work import Work, fastest_dtype, first_device, published_like_rows, tokenizer_for
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.flops import training_flops
@@ -52,7 +52,7 @@ ROOT = Path(__file__).parents[1]
 def test_a_processor_that_would_emulate_bf16_is_measured_in_float32(monkeypatch, instructions, dtype):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
-    assert fastest_dtype() == dtype
+    assert fastest_dtype(first_device()) == dtype
 
 
 def test_figures_of_a_gpu_say_that_layers_are_not_compiled(monkeypatch):
@@ -248,7 +248,9 @@ def test_the_kernel_is_told_of_documents_longer_than_the_model_has_positions(few
 def test_a_report_says_what_was_not_measured_and_where_it_was_made(tmp_path):
     file = tmp_path / "new" / "figures.json"
     rows = [{"work": "a", "metric": "b", "value": None}]
-    text = report([rows], {"date": "today"}, file)
+    check_json_file(file, report_beside=False)  # which makes its folder
+    text = report([rows], {"date": "today"})
+    write_figures([rows], {"date": "today"}, file)
     assert "- date: today" in text
     assert "| a | b | not measured |" in text
     assert json.loads(file.read_text()) == {"made": {"date": "today"}, "figures": rows}

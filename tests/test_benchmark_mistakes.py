@@ -12,6 +12,7 @@ from example_work import example_work
 from omnina.benchmarks import chunks, commands, memory
 from omnina.benchmarks.chunks import LossWork, measure_chunks
 from omnina.benchmarks.corpus import measure_corpus
+from omnina.benchmarks.figures import single
 from omnina.benchmarks.gpu_way import measure_way
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.scaling import measure_documents
@@ -76,6 +77,46 @@ def test_a_tokenizer_larger_than_the_architecture_is_refused(run, tmp_path, what
 
 def test_a_tokenizer_smaller_than_the_architecture_is_measured(tmp_path):
     replace(WORK, model_config=architecture(tmp_path, vocab_size=1000)).check()
+
+
+@pytest.mark.parametrize("what", ["loss", "gpu"])
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("taken", "taken is a folder; name a file"),
+        ("", "is a folder; name a file"),
+        ("file.txt/figures.json", r"File exists|Not a directory"),
+        ("file.txt/deeper/figures.json", "Not a directory"),
+    ],
+)
+def test_a_file_that_figures_cannot_go_into_is_told_before_they_are_measured(
+    run, monkeypatch, tmp_path, what, file, told
+):
+    monkeypatch.setattr(commands, "measured", lambda _: pytest.fail("measured"))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file.txt").touch()
+    with pytest.raises(UserError, match=told):
+        run(what, "--json", tmp_path / file)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.txt", "taken"]
+
+
+@pytest.mark.parametrize(("file", "told"), [("a.md", "ends in .json"), ("b.json", r"b\.md is a folder")])
+def test_the_gpus_two_files_are_different_ones(run, monkeypatch, tmp_path, file, told):
+    monkeypatch.setattr(commands, "measured", lambda _: pytest.fail("measured"))
+    (tmp_path / "b.md").mkdir()
+    with pytest.raises(UserError, match=told):
+        run("gpu", "--json", tmp_path / file)
+
+
+def test_figures_are_printed_even_where_their_file_is_lost_meanwhile(run, monkeypatch, tmp_path, capsys):
+    def measured(_: object) -> list[list[dict]]:
+        (tmp_path / "new").rmdir()
+        return [[single("work", "metric", 3.5)]]
+
+    monkeypatch.setattr(commands, "measured", measured)
+    with pytest.raises(FileNotFoundError):
+        run("loss", "--json", tmp_path / "new" / "figures.json")
+    assert "| work | metric | 3.5 |" in capsys.readouterr().out
 
 
 READERS = {

@@ -1,12 +1,16 @@
 """A pass on a CPU with more threads and with compiled layers: ratios, and when compiling has paid."""
 
+import sys
 from dataclasses import replace
 
 import pytest
+import torch
 import yaml
+from benchmark_script import benchmark_script
 from example_work import example_work
 
-from omnina.benchmarks import processor
+from omnina import trainer_settings
+from omnina.benchmarks import commands, processor
 from omnina.benchmarks.processor import (
     Compiling,
     compiling_rows,
@@ -57,6 +61,19 @@ def test_ratios_are_those_of_turns_in_which_all_take_part(monkeypatch):
     threads, compiling = measure_processor(WORK, [2, 1], turns=2)
     assert [row["ratio"] for row in threads] == pytest.approx([1.0, 2.0])
     assert [row["value"] for row in compiling[:3]] == pytest.approx([2.0, 3.0, 6.0])
+
+
+@pytest.mark.parametrize(("what", "dtype"), [("processor", "fp32"), ("train", "bf16")])
+def test_the_dtype_is_the_processors_own_beside_a_gpu_that_computes_in_bf16(monkeypatch, what, dtype):
+    given, script = [], benchmark_script()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(trainer_settings, "is_torch_bf16_gpu_available", lambda: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {})
+    monkeypatch.setattr(script, "stamp", lambda: {})
+    monkeypatch.setattr(commands, "measured", lambda arguments: given.append(arguments.dtype) or [])
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", what, "--input", "a", "--model_config", "b"])
+    script.main()
+    assert given == [dtype]
 
 
 def test_too_few_rows_are_refused():

@@ -7,16 +7,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+import torch
+
 from omnina.benchmarks.chunks import measure_chunks
 from omnina.benchmarks.corpus import measure_corpus
 from omnina.benchmarks.encoders import measure_encoders
-from omnina.benchmarks.figures import report, stamp
+from omnina.benchmarks.figures import report, stamp, write_figures
 from omnina.benchmarks.float8_loss import PARTS, measure_float8_loss
 from omnina.benchmarks.gpu import Curves, Plan, Size, check_gpu, measure_gpu
 from omnina.benchmarks.loss import measure_loss_memory
 from omnina.benchmarks.memory import measure_memory
 from omnina.benchmarks.prediction import measure_prediction
-from omnina.benchmarks.processor import default_threads, measure_processor
+from omnina.benchmarks.processor import CPU, default_threads, measure_processor
 from omnina.benchmarks.profiling import measure_profile
 from omnina.benchmarks.reading import measure_reading
 from omnina.benchmarks.resume import measure_resume
@@ -24,7 +26,7 @@ from omnina.benchmarks.saturation import measure_saturation
 from omnina.benchmarks.scaling import measure_documents, measure_rows
 from omnina.benchmarks.tokenisation import measure_tokenisation
 from omnina.benchmarks.training import measure_training
-from omnina.benchmarks.work import Work, tokenizer_for
+from omnina.benchmarks.work import Work, first_device, tokenizer_for
 from omnina.chunking import parse_cell
 from omnina.errors import UserError
 from omnina.evaluation.asked_rows import read_asked_rows
@@ -40,6 +42,11 @@ MODELS = Path(__file__).parents[2] / "configs" / "model"
 DATA = Path(__file__).parents[2] / "data"
 Tables = list[list[dict]]
 Found = TypeVar("Found")
+
+
+def device_of(what: str) -> torch.device:
+    """Where this command measures: ``processor`` on the CPU, beside whatever GPU."""
+    return CPU if what == "processor" else first_device()
 
 
 def measured(arguments: argparse.Namespace) -> Tables:
@@ -179,9 +186,9 @@ def _gpu(arguments: argparse.Namespace) -> Tables:
         check_gpu()
     made, rows = stamp(), []
     for rows in measure_gpu(plan):
-        text = report([rows], made, arguments.json)
         if arguments.json:
-            _write_text(arguments.json.with_suffix(".md"), text)
+            write_figures([rows], made, arguments.json)
+            _write_text(arguments.json.with_suffix(".md"), report([rows], made))
     return [rows]
 
 

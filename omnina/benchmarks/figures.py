@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from omnina.errors import UserError
 
 PACKAGES = ("torch", "transformers", "tokenizers", "pyarrow")
 EXTRAS = {"torchao": "torchao", "liger_kernel": "liger-kernel", "splintr": "splintr-rs"}
@@ -61,14 +64,40 @@ def processor() -> str:
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.machine())
 
 
-def report(tables: list[list[dict]], made: dict[str, str], json_file: Path | None) -> str:
-    """The tables as Markdown under their stamp; the same as JSON into a file, if one is named."""
-    if json_file:
-        from omnina.files.durable import write_json  # here: numpy is no need of --help
+def check_json_file(file: Path, *, report_beside: bool) -> None:
+    """Raise UserError where figures could not be written into this file; its folder is made if need be.
 
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        figures = {"made": made, "figures": [row for rows in tables for row in rows]}
-        write_json(json_file, figures)
+    Args:
+        file: of ``--json``.
+        report_beside: a Markdown file of the same name will be written too.
+    """
+    _refuse_folder(file)
+    if report_beside:
+        if file.suffix == ".md":
+            raise UserError(f"--json {file}: the report goes into this file; name one that ends in .json.")
+        _refuse_folder(file.with_suffix(".md"))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=file.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"--json {file}: {error.strerror} ({error.filename}); name another file.") from error
+
+
+def _refuse_folder(file: Path) -> None:
+    if file.is_dir():
+        raise UserError(f"--json: {file} is a folder; name a file, such as {file / 'figures.json'}.")
+
+
+def write_figures(tables: list[list[dict]], made: dict[str, str], file: Path) -> None:
+    """The figures and their stamp as JSON."""
+    from omnina.files.durable import write_json  # here: numpy is no need of --help
+
+    write_json(file, {"made": made, "figures": [row for rows in tables for row in rows]})
+
+
+def report(tables: list[list[dict]], made: dict[str, str]) -> str:
+    """The tables as Markdown under their stamp."""
     head = "\n".join(f"- {name}: {value}" for name, value in made.items())
     return "\n\n".join([head, *(markdown_table(rows) for rows in tables)])
 

@@ -112,9 +112,9 @@ def where_measured(device: torch.device) -> str:
     return device.type if device.type == "cpu" else f"{device.type}, layers not compiled"
 
 
-def fastest_dtype() -> str:
-    """``bf16`` where the first device has instructions for it, else ``fp32``: emulated, bf16 is slow."""
-    return "bf16" if multiplies_bf16(on_gpu=torch.cuda.is_available()) else "fp32"
+def fastest_dtype(device: torch.device) -> str:
+    """``bf16`` where the device has instructions for it, else ``fp32``: emulated, bf16 is slow."""
+    return "bf16" if multiplies_bf16(on_gpu=device.type == "cuda") else "fp32"
 
 
 def precision(choices: Choices) -> AbstractContextManager:
