@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ from omnina.benchmarks import float8_loss
 from omnina.benchmarks import loss as benchmark_loss
 from omnina.benchmarks import memory as benchmark_memory
 from omnina.benchmarks import scaling as benchmark_scaling
-from omnina.benchmarks.figures import check_json_file, markdown_table, report, write_figures
+from omnina.benchmarks.figures import check_json_file, markdown_table, report, stamp, write_figures
 from omnina.benchmarks.float8_loss import PARTS, loss_curve, measure_float8_loss
 from omnina.benchmarks.memory import measure_memory, peak_of_steps
 from omnina.benchmarks.prediction import measure_prediction
@@ -254,6 +255,11 @@ def test_a_report_says_what_was_not_measured_and_where_it_was_made(tmp_path):
     assert "- date: today" in text
     assert "| a | b | not measured |" in text
     assert json.loads(file.read_text()) == {"made": {"date": "today"}, "figures": rows}
+
+
+def test_figures_say_how_busy_the_machine_was(monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.234, 5.0, 6.0))
+    assert stamp()["load"] == "1.23 processes at work, mean of the last minute"
 
 
 def test_prediction_agrees_with_llama_whatever_the_batch(checkpoint):

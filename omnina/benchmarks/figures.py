@@ -1,8 +1,9 @@
 """Figures as Markdown and JSON: rows ``{work, metric, ours, baseline, ratio}``, or ``{work, metric, value}``.
 
-Both carry where they were made: date, commit, hardware, versions, the command.
+Both carry where they were made: date, commit, hardware and how busy it was, versions, the command.
 """
 
+import os
 import platform
 import shlex
 import sys
@@ -52,9 +53,17 @@ def stamp() -> dict[str, str]:
         "date": datetime.now(UTC).date().isoformat(),
         "commit": git_commit(),
         "hardware": f"{hardware()}; {processor()}",
+        "load": load(),
         "versions": f"Python {platform.python_version()}, {versions}",
         "command": shlex.join(["python", *sys.argv]),
     }
+
+
+def load() -> str:
+    """How busy the machine is, this process's own start with it; 1 is a core at work."""
+    if sys.platform == "win32":
+        return "not told by this system"
+    return f"{os.getloadavg()[0]:.2f} processes at work, mean of the last minute"
 
 
 def processor() -> str:
