@@ -17,7 +17,15 @@ from omnina.benchmarks import float8_loss
 from omnina.benchmarks import loss as benchmark_loss
 from omnina.benchmarks import memory as benchmark_memory
 from omnina.benchmarks import scaling as benchmark_scaling
-from omnina.benchmarks.figures import check_json_file, markdown_table, report, stamp, write_figures
+from omnina.benchmarks.figures import (
+    check_json_file,
+    lowest_and_highest,
+    markdown_table,
+    report,
+    spread,
+    stamp,
+    write_figures,
+)
 from omnina.benchmarks.float8_loss import PARTS, loss_curve, measure_float8_loss
 from omnina.benchmarks.memory import measure_memory, peak_of_steps
 from omnina.benchmarks.prediction import measure_prediction
@@ -47,6 +55,15 @@ from omnina.inference.variants.scoring import VariantScorer, VariantSettings
 from omnina.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[1]
+SPREAD = "median (ratio), lowest and highest"
+APART = f"times as fast as the padded loop: {SPREAD} group of 4 batches"
+
+
+def check_speed(rates: dict, apart: dict) -> None:
+    """The ratio of rates is of those printed; the median of the ratios lies between their ends."""
+    assert rates["ratio"] == pytest.approx(rates["ours"] / rates["baseline"])
+    assert 0 < apart["ours"] <= apart["ratio"] <= apart["baseline"]
+    assert apart["ours"] * 0.99 <= rates["ratio"] <= apart["baseline"] * 1.01
 
 
 @pytest.mark.parametrize(("instructions", "dtype"), [(True, "bf16"), (False, "fp32")])
@@ -207,12 +224,16 @@ def test_the_parts_of_a_step_add_up_to_its_peak(model_config):
 
 def test_growth_is_measured_for_every_size(model_config):
     documents = measure_documents(model_config, "fp32", pass_tokens=130, turns=1)
-    assert len(documents) == 2 * len(DOCUMENTS) + 1
+    assert len(documents) == 3 * len(DOCUMENTS) + 1
+    per_token = [row["value"] for row in documents if "µs" in row["metric"]]
+    apart = [row["value"].split(" to ") for row in documents if "lowest and highest turn" in row["metric"]]
+    assert [(float(low), float(high)) for low, high in apart] == [
+        (pytest.approx(value, rel=1e-2),) * 2 for value in per_token
+    ]  # of one turn
     assert {row["work"] for row in documents} == {"model, fp32, 130 tokens a pass, cpu"}
-    assert all(row["value"] > 0 for row in documents)
     rows = measure_rows([1_000, 100_000])
     assert {row["work"] for row in rows} == {"1,000 rows", "100,000 rows"}
-    assert len(rows) == 2 * 5
+    assert len(rows) == 2 * 7
 
 
 @pytest.fixture
@@ -257,6 +278,13 @@ def test_a_report_says_what_was_not_measured_and_where_it_was_made(tmp_path):
     assert json.loads(file.read_text()) == {"made": {"date": "today"}, "figures": rows}
 
 
+def test_a_spread_has_the_median_between_its_ends():
+    row = spread("work", "times as fast", [3.0, 1.0, 2.5], "turn")
+    assert (row["ours"], row["ratio"], row["baseline"]) == (1.0, 2.5, 3.0)
+    assert row["metric"] == "times as fast: median (ratio), lowest and highest turn"
+    assert lowest_and_highest([1234.5, 0.25, 3]) == "0.25 to 1,234"
+
+
 def test_figures_say_how_busy_the_machine_was(monkeypatch):
     monkeypatch.setattr(os, "getloadavg", lambda: (1.234, 5.0, 6.0))
     assert stamp()["load"] == "1.23 processes at work, mean of the last minute"
@@ -267,8 +295,8 @@ def test_prediction_agrees_with_llama_whatever_the_batch(checkpoint):
     queries = [Query(parse_cell(random_dna(20 + 30 * seed, seed)), "Which colour?") for seed in range(6)]
     rows = {row["metric"]: row for row in measure_prediction(answerer, queries, 3, "small")}
     assert rows["same answer as exhaustive scoring by Llama"]["ours"] == 1
-    assert rows["rows/s, against batched generate"]["ratio"] > 0
-    assert rows["rows/s, against generate row by row"]["ratio"] > 0
+    for way in ("batched generate", "generate row by row"):
+        check_speed(rows[f"rows/s, against {way}"], rows[f"times as fast as {way}: {SPREAD} batch"])
 
 
 def test_tokenising_is_measured_at_identical_ids():
@@ -276,8 +304,9 @@ def test_tokenising_is_measured_at_identical_ids():
     rows = {row["metric"]: row for row in measure_tokenisation(table, ROOT / "data" / "tokenizer", 1)}
     assert rows["texts with SentencePiece's ids"]["ours"] == 1
     for way in ("texts to ids", "cells to documents", "table to shards"):
-        row = rows[f"bases/s a core, {way}"]
-        assert row["ratio"] == pytest.approx(row["ours"] / row["baseline"])
+        check_speed(
+            rows[f"bases/s a core, {way}"], rows[f"{way}, times as fast as SentencePiece: {SPREAD} turn"]
+        )
 
 
 def test_tokenising_needs_the_sentencepiece_model(tmp_path):
@@ -315,7 +344,10 @@ def test_saturation_agrees_with_calls_one_by_one(checkpoint):
     rows = measure_saturation(scorer, "ACGTTGCATTAC" * 7, 3, "small")
     apart = [row["ours"] for row in rows if "difference" in row["metric"]]
     assert len(apart) == 2 and max(apart) < 1e-3
-    assert len([row for row in rows if row["ratio"]]) == 2
+    speeds = [row for row in rows if row["ratio"]]
+    assert len(speeds) == 4
+    check_speed(*speeds[:2])
+    check_speed(*speeds[2:])
 
 
 def test_reading_agrees_with_a_padded_loop(checkpoint):
@@ -324,8 +356,8 @@ def test_reading_agrees_with_a_padded_loop(checkpoint):
     assert set(rows) == {
         f"{what}, {figure}"
         for what in ("embeddings", "likelihoods")
-        for figure in ("rows/s", "largest difference, share of the largest")
+        for figure in ("rows/s", APART, "largest difference, share of the largest")
     }
     for what in ("embeddings", "likelihoods"):
         assert rows[f"{what}, largest difference, share of the largest"]["ours"] < 1e-5
-        assert rows[f"{what}, rows/s"]["ratio"] > 0
+        check_speed(rows[f"{what}, rows/s"], rows[f"{what}, {APART}"])

@@ -10,6 +10,7 @@ from omnina.benchmarks.chunks import measure_chunks
 from omnina.loss import fused_cross_entropy
 
 TINY = str(Path(__file__).parents[1] / "configs" / "model" / "tiny.yaml")
+APART = "time over the baseline's: median (ratio), lowest and highest turn"
 
 
 def test_each_size_has_seconds_and_memory_beside_the_usual_one():
@@ -19,9 +20,12 @@ def test_each_size_has_seconds_and_memory_beside_the_usual_one():
     assert set(rows) == {
         f"chunks of {size}: {figure}"
         for size in ("0.5 MiB", "64 MiB")
-        for figure in ("ms, median", "peak memory, MiB")
+        for figure in ("ms, median", APART, "peak memory, MiB")
     }
     assert rows["chunks of 64 MiB: ms, median"]["ratio"] == 1
+    few, apart = rows["chunks of 0.5 MiB: ms, median"], rows[f"chunks of 0.5 MiB: {APART}"]
+    assert few["ratio"] == pytest.approx(few["ours"] / few["baseline"])
+    assert apart["ours"] <= apart["ratio"] <= apart["baseline"]
     assert all(row["ours"] > 0 for row in table)
     # All logits at once against 0.5 MiB of them.
     few, all_logits = (rows[f"chunks of {size}: peak memory, MiB"]["ours"] for size in ("0.5 MiB", "64 MiB"))

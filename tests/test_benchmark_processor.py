@@ -26,11 +26,12 @@ WORK = example_work("fp32", batch_rows=1, batches=4)
 def test_compiling_is_paid_by_the_passes_that_it_saves():
     """20 seconds of compiling, then half a second of each pass of one is saved."""
     cost = Compiling.of([1.0] * 6, [15.5, 5.5, 0.5, 0.5, 0.5, 0.5])
-    assert (cost.speed, cost.seconds, cost.passes) == pytest.approx((2.0, 20.0, 40.0))
+    assert cost.speeds == [2.0, 2.0, 2.0]
+    assert (cost.seconds, cost.passes) == pytest.approx((20.0, 40.0))
 
 
 def test_compiling_that_gains_nothing_is_never_paid():
-    assert Compiling.of([1.0] * 4, [9.0, 1.0, 1.0, 1.0]) == Compiling(1.0, 8.0, None)
+    assert Compiling.of([1.0] * 4, [9.0, 1.0, 1.0, 1.0]) == Compiling([1.0, 1.0], 8.0, None)
     assert Compiling.of([1.0] * 4, [9.0, 2.0, 2.0, 2.0]).passes is None
 
 
@@ -48,19 +49,20 @@ def test_a_childs_pass_has_the_threads_asked_for(monkeypatch):
 
 
 def test_ratios_are_those_of_turns_in_which_all_take_part(monkeypatch):
-    """The second turn is four times as slow for all: the ratio stays."""
+    """The second turn is four times as slow for all: the ratios stay."""
     slow = {"passes": 0}
 
     def answer(module: str, function: str, settings: dict, threads: int, *_: object) -> object:
         if function == "seconds_compiled":
-            return {"eager": [1.0] * 5, "compiled": [3.0, 1.0, 0.5, 0.5, 0.5], "graphs": [2, 2]}
+            return {"eager": [1.0] * 5, "compiled": [3.0, 1.0, 0.25, 0.5, 1.0], "graphs": [2, 2]}
         slow["passes"] += 1
         return (4.0 if slow["passes"] > 2 else 1.0) / threads
 
     monkeypatch.setattr(processor, "in_child", answer)
     threads, compiling = measure_processor(WORK, [2, 1], turns=2)
-    assert [row["ratio"] for row in threads] == pytest.approx([1.0, 2.0])
-    assert [row["value"] for row in compiling[:3]] == pytest.approx([2.0, 3.0, 6.0])
+    assert [row["ratio"] for row in threads] == pytest.approx([1.0, 1.0, 2.0, 2.0])
+    assert [(row["ours"], row["baseline"]) for row in threads[1::2]] == [(1.0, 1.0), (2.0, 2.0)]
+    assert [row["value"] for row in compiling[:4]] == [2.0, "1 to 4", pytest.approx(3.0), pytest.approx(6.0)]
 
 
 @pytest.mark.parametrize(("what", "dtype"), [("processor", "fp32"), ("train", "bf16")])

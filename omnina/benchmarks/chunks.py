@@ -14,7 +14,7 @@ import torch
 from transformers import LlamaConfig
 
 from omnina.benchmarks.child import in_child
-from omnina.benchmarks.figures import compared
+from omnina.benchmarks.figures import compared, spread
 from omnina.benchmarks.memory import MIB, peak_bytes
 from omnina.benchmarks.training import timed
 from omnina.benchmarks.ways import Choices
@@ -82,7 +82,7 @@ def measure_chunks(
 ) -> list[list[dict]]:
     """A table of ``{work, metric, ours, baseline, ratio}`` for each architecture.
 
-    A ratio of seconds is the median of the turns' ratios. ``sizes`` of chunks are in bytes.
+    ``sizes`` of chunks are in bytes.
     """
     works = [LossWork(each, dtype, tokens) for each in model_configs]
     for work in works:
@@ -98,8 +98,8 @@ def _table(work: LossWork, turns: int, sizes: Sequence[int]) -> list[dict]:
     for size in sizes:
         ratios = [ours / usual for ours, usual in zip(seconds[size], seconds[CHUNK_BYTES], strict=True)]
         medians = (statistics.median(seconds[each]) * 1e3 for each in (size, CHUNK_BYTES))
-        row = compared(work.name, f"chunks of {_mib(size)}: ms, median", *medians)
-        rows.append(row | {"ratio": statistics.median(ratios)})
+        rows.append(compared(work.name, f"chunks of {_mib(size)}: ms, median", *medians))
+        rows.append(spread(work.name, f"chunks of {_mib(size)}: time over the baseline's", ratios, "turn"))
     for size in sizes:
         memory = (max(growth[each], 1 / MIB) for each in (size, CHUNK_BYTES))
         rows.append(compared(work.name, f"chunks of {_mib(size)}: peak memory, MiB", *memory))

@@ -1,12 +1,15 @@
 """Figures as Markdown and JSON: rows ``{work, metric, ours, baseline, ratio}``, or ``{work, metric, value}``.
 
+A figure of several batches or turns is their median; the lowest and the highest stand in a row below it.
 Both carry where they were made: date, commit, hardware and how busy it was, versions, the command.
 """
 
 import os
 import platform
 import shlex
+import statistics
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,6 +25,17 @@ EXTRAS = {"torchao": "torchao", "liger_kernel": "liger-kernel", "splintr": "spli
 def compared(work: str, metric: str, ours: float, baseline: float) -> dict:
     """A figure of ours beside the baseline's."""
     return {"work": work, "metric": metric, "ours": ours, "baseline": baseline, "ratio": ours / baseline}
+
+
+def spread(work: str, metric: str, ratios: Sequence[float], each: str) -> dict:
+    """The median of ratios, between the lowest and the highest; ``each`` is what one of them is of."""
+    row = compared(work, f"{metric}: median (ratio), lowest and highest {each}", min(ratios), max(ratios))
+    return row | {"ratio": statistics.median(ratios)}
+
+
+def lowest_and_highest(values: Sequence[float]) -> str:
+    """For a figure without a baseline."""
+    return f"{_figure(min(values))} to {_figure(max(values))}"
 
 
 def single(work: str, metric: str, value: float | str | None) -> dict:

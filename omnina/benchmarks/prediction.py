@@ -6,7 +6,6 @@ longest label has. Tokenising counts on every side. Each answer is also checked 
 of every label under transformers' Llama.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,9 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
+from omnina.benchmarks.figures import compared
+from omnina.benchmarks.training import median_rate, speed_up
+from omnina.benchmarks.ways import OURS
 from omnina.inference.answer import Answerer, Query
 from omnina.inference.label_set import LabelSet
 
@@ -74,16 +76,16 @@ def measure_prediction(
     longest = max(len(ids) for labels in sets for ids in labels.ids)
     batches = [queries[start : start + batch_rows] for start in range(0, len(queries), batch_rows)]
     ways = {
-        "ours": lambda batch: [answer.text for answer in answerer.answer(batch)],
+        OURS: lambda batch: [answer.text for answer in answerer.answer(batch)],
         "batched generate": lambda batch: baseline.written(batch, longest),
         "generate row by row": lambda batch: [baseline.written([query], longest)[0] for query in batch],
     }
     seconds, answers = _in_turn(ways, batches)
     exhaustive = [baseline.chosen(query, labels) for query, labels in zip(queries, sets, strict=True)]
     return [
-        *(_speed(name, way, seconds, len(queries)) for way in list(ways)[1:]),
-        _agreement(name, "exhaustive scoring by Llama", answers["ours"], exhaustive),
-        _agreement(name, "greedy generation", answers["ours"], answers["batched generate"]),
+        *(row for way in list(ways)[1:] for row in _speed(name, way, seconds, batches)),
+        _agreement(name, "exhaustive scoring by Llama", answers[OURS], exhaustive),
+        _agreement(name, "greedy generation", answers[OURS], answers["batched generate"]),
     ]
 
 
@@ -103,12 +105,13 @@ def _in_turn(
     return seconds, answers
 
 
-def _speed(name: str, way: str, seconds: dict[str, list[float]], rows: int) -> dict:
-    """Rows per second of all, and the median over batches of the ratio."""
-    ratios = [theirs / ours for theirs, ours in zip(seconds[way], seconds["ours"], strict=True)]
-    row = {"work": name, "metric": f"rows/s, against {way}"}
-    rates = {"ours": rows / sum(seconds["ours"]), "baseline": rows / sum(seconds[way])}
-    return row | rates | {"ratio": statistics.median(ratios)}
+def _speed(
+    name: str, way: str, seconds: dict[str, list[float]], batches: list[Sequence[Query]]
+) -> list[dict]:
+    """Rows per second, and how far the batches are apart."""
+    rows = [len(batch) for batch in batches]
+    rates = (median_rate(rows, seconds[side]) for side in (OURS, way))
+    return [compared(name, f"rows/s, against {way}", *rates), speed_up(name, way, seconds)]
 
 
 def _agreement(name: str, other: str, ours: list[str], theirs: list[str]) -> dict:

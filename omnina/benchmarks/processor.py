@@ -17,13 +17,14 @@ import torch.compiler
 from torch._dynamo.utils import counters
 
 from omnina.benchmarks.child import in_child
-from omnina.benchmarks.figures import compared, single
+from omnina.benchmarks.figures import compared, lowest_and_highest, single, spread
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, Way, make_way
 from omnina.benchmarks.work import Work
 from omnina.cores import usable_cores
 
 CPU = torch.device("cpu")
+FASTER = "times as fast as layers not compiled"
 FEWEST_PASSES = 4  # in which compiling and what follows it can be told apart
 
 
@@ -32,12 +33,12 @@ class Compiling:
     """What compiled layers cost and give.
 
     Attributes:
-        speed: times as fast as layers that are not compiled, median of the last half of the passes.
+        speeds: times as fast as layers that are not compiled, each pass of the last half.
         seconds: of compiling: what the first half took beyond that speed.
         passes: until both have taken as long; None: never, as they are no faster.
     """
 
-    speed: float
+    speeds: list[float]
     seconds: float
     passes: float | None
 
@@ -45,10 +46,11 @@ class Compiling:
     def of(cls, eager: Sequence[float], compiled: Sequence[float]) -> "Compiling":
         """From the seconds of the same passes in order, four at least."""
         half = len(eager) // 2
-        ratio = statistics.median(c / e for c, e in zip(compiled[half:], eager[half:], strict=True))
+        speeds = [e / c for c, e in zip(compiled[half:], eager[half:], strict=True)]
+        ratio = 1 / statistics.median(speeds)
         seconds = sum(compiled[:half]) - ratio * sum(eager[:half])
         gain = statistics.median(eager) * (1 - ratio)  # of a pass
-        return cls(1 / ratio, seconds, seconds / gain if gain > 0 else None)
+        return cls(speeds, seconds, seconds / gain if gain > 0 else None)
 
 
 def default_threads() -> list[int]:
@@ -68,7 +70,7 @@ def measure_processor(work: Work, threads: Sequence[int], turns: int) -> list[li
 
 
 def _thread_rows(work: Work, threads: Sequence[int], turns: int) -> list[dict]:
-    """Against the fewest threads; the ratio is the median of those of the turns."""
+    """Against the fewest threads, and how far the turns are apart in it."""
     found = [
         {count: in_child(__name__, "seconds_with_threads", vars(work), count) for count in threads}
         for _ in range(turns)
@@ -77,8 +79,9 @@ def _thread_rows(work: Work, threads: Sequence[int], turns: int) -> list[dict]:
     for count in threads:
         rates = (1 / statistics.median(turn[each] for turn in found) for each in (count, fewest))
         metric = f"passes/s, {count} threads (ours) against {fewest} (baseline)"
-        ratio = statistics.median(turn[fewest] / turn[count] for turn in found)
-        rows.append(compared(work.named(CPU), metric, *rates) | {"ratio": ratio})
+        rows.append(compared(work.named(CPU), metric, *rates))
+        ratios = [turn[fewest] / turn[count] for turn in found]
+        rows.append(spread(work.named(CPU), f"{count} threads, times as fast as {fewest}", ratios, "turn"))
     return rows
 
 
@@ -97,7 +100,8 @@ def compiling_rows(work: Work, threads: int, backend: str = "inductor") -> list[
     name = f"{work.named(CPU)}, {threads} threads, torch.compile"
     paid = "never: they are no faster" if cost.passes is None else cost.passes
     return [
-        single(name, "times as fast as layers not compiled, median of the last half", cost.speed),
+        single(name, f"{FASTER}, median of the last half", statistics.median(cost.speeds)),
+        single(name, f"{FASTER}, lowest and highest of these", lowest_and_highest(cost.speeds)),
         single(name, "seconds of compiling", cost.seconds),
         single(name, "passes until it has paid for itself", paid),
         single(

@@ -6,7 +6,6 @@ The padded loop is what one writes with transformers: the tokenizer's own right-
 hidden states or logits. The largest difference between the two sides is a row of its own.
 """
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerBase
 
+from omnina.benchmarks.figures import compared, spread
+from omnina.benchmarks.training import median_rate
 from omnina.chunking import Nucleotides
 from omnina.inference.embedding import Embedder, EmbeddingSettings
 from omnina.inference.likelihood import Scored, likelihoods
@@ -104,7 +105,7 @@ def _nats(reader: PackedReader, sequences: Sequence[Nucleotides]) -> np.ndarray:
 def _compared(
     name: str, what: str, both: tuple[Read, Read], groups: list[Sequence[Nucleotides]]
 ) -> list[dict]:
-    """Rows per second, with the median of the groups' ratios; and how far the figures are apart."""
+    """Rows per second, how far the groups are apart in it, and how far the figures are."""
     for read in both:
         read(groups[0])  # warms up
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -116,10 +117,11 @@ def _compared(
             found.append(read(group))
             seconds[place].append(time.perf_counter() - began)
         difference = max(difference, float(np.abs(found[0] - found[1]).max() / np.abs(found[1]).max()))
-    ours, theirs = (sum(map(len, groups)) / sum(of_side) for of_side in seconds)
-    ratio = statistics.median(b / a for a, b in zip(*seconds, strict=True))
+    rows = [len(group) for group in groups]
+    ratios = [theirs / ours for ours, theirs in zip(*seconds, strict=True)]
     return [
-        {"work": name, "metric": f"{what}, rows/s", "ours": ours, "baseline": theirs, "ratio": ratio},
+        compared(name, f"{what}, rows/s", *(median_rate(rows, of_side) for of_side in seconds)),
+        spread(name, f"{what}, times as fast as the padded loop", ratios, "group of 4 batches"),
         {"work": name, "metric": f"{what}, largest difference, share of the largest", "ours": difference}
         | {"baseline": None, "ratio": None},
     ]

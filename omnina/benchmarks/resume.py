@@ -16,7 +16,7 @@ import yaml
 
 from omnina import pretrain
 from omnina.benchmarks.child import in_child
-from omnina.benchmarks.figures import single
+from omnina.benchmarks.figures import lowest_and_highest, single
 from omnina.checkpoints.manifest import write_manifest
 from omnina.files.yaml_file import read_yaml
 from omnina.run_folder import RECORD_FILE, SETTINGS_FILE
@@ -29,7 +29,7 @@ LOGGED_EVERY = 50
 def measure_resume(
     table: str, tokenizer: str, model_config: str, steps: list[int], repeats: int
 ) -> list[dict]:
-    """Three rows for each step, medians of the repeats; minutes in all.
+    """Five rows for each step, medians of the repeats and how far these are apart; minutes in all.
 
     CPU seconds count from the start of the process to the end of its first step (imports, tables, model), or
     from the call of ``train`` on: weights, optimizer, place in the data, step.
@@ -91,13 +91,20 @@ def _at(folder: Path, step: int, repeats: int) -> list[dict]:
         for name in (RECORD_FILE, SETTINGS_FILE):
             (folder / "run" / name).unlink(missing_ok=True)
         found.append(in_child("omnina.benchmarks.resume", "go_on", str(config), str(checkpoint)))
-    medians = {name: statistics.median(each[name] for each in found) for name in found[0]}
     names = {
         "epochs": "epochs before",
         "cpu_seconds": "start to first step, CPU s",
         "resume_seconds": "of it from train() on, CPU s",
     }
-    return [single(f"going on at step {step:,}", names[name], value) for name, value in medians.items()]
+    taken = {name: [each[name] for each in found] for name in found[0]}
+    work = f"going on at step {step:,}"
+    return [
+        *(single(work, names[name], statistics.median(values)) for name, values in taken.items()),
+        *(
+            single(work, f"{names[name]}, lowest and highest", lowest_and_highest(taken[name]))
+            for name in ("cpu_seconds", "resume_seconds")
+        ),
+    ]
 
 
 def _set_step(path: Path, step: int) -> None:

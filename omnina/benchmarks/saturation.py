@@ -5,6 +5,7 @@ windows of one call have in common; and a loop over transformers' Llama, one pad
 variant. Both are called for some variants, evenly from all, in turn with ours; the rates are compared.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
+from omnina.benchmarks.figures import compared, spread
 from omnina.inference.variants.differences import differences
 from omnina.inference.variants.haplotypes import Change, TextContig, Window, Windows, windows
 from omnina.inference.variants.saturation import CHANGES_AT_ONCE, Region
@@ -95,15 +97,14 @@ def measure_saturation(scorer: VariantScorer, sequence: str, alone: int, name: s
 
 
 class _Rates:
-    """Seconds and variants of each way, and how far its scores are from ours."""
+    """Variants a second of each way, group by group, and how far its scores are from ours."""
 
     def __init__(self, scorer: VariantScorer, contig: TextContig) -> None:
         self.scorer, self.contig = scorer, contig
         self.forget()
 
     def forget(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.counts: dict[str, int] = {}
+        self.rates: dict[str, list[float]] = {}
         self.differences: dict[str, float] = {}
 
     def all_at_once(self, changes: Sequence[Change]) -> np.ndarray:
@@ -124,10 +125,11 @@ class _Rates:
         self.differences[way] = max(self.differences.get(way, 0.0), float(np.abs(found - expected).max()))
 
     def rows(self, way: str, name: str) -> list[dict]:
-        ours, theirs = (self.counts[of] / self.seconds[of] for of in ("ours", way))
+        ours, theirs = self.rates["ours"], self.rates[way]
+        ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
         return [
-            {"work": name, "metric": f"variants/s, against {way}", "ours": ours, "baseline": theirs}
-            | {"ratio": ours / theirs},
+            compared(name, f"variants/s, against {way}", *map(statistics.median, (ours, theirs))),
+            spread(name, f"times as fast as {way}", ratios, "group"),
             {"work": name, "metric": f"largest difference from {way}, nats", "ours": self.differences[way]}
             | {"baseline": None, "ratio": None},
         ]
@@ -136,5 +138,4 @@ class _Rates:
         return windows(self.contig, change, self.scorer.settings.window)
 
     def _note(self, way: str, count: int, seconds: float) -> None:
-        self.counts[way] = self.counts.get(way, 0) + count
-        self.seconds[way] = self.seconds.get(way, 0.0) + seconds
+        self.rates.setdefault(way, []).append(count / seconds)

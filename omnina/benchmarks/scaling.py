@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from omnina.benchmarks.child import in_child
-from omnina.benchmarks.figures import single
+from omnina.benchmarks.figures import lowest_and_highest, single
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, make_way
 from omnina.benchmarks.work import first_device, where_measured
@@ -53,13 +53,18 @@ def measure_documents(model_config: str, dtype: str, pass_tokens: int, turns: in
     ][1:]  # the first turn warms up
     where = where_measured(choices.device)
     work = f"{Path(model_config).stem}, {dtype}, {pass_tokens} tokens a pass, {where}"
-    medians = {n: statistics.median(turn[n] for turn in seconds) for n in DOCUMENTS}
+    times = {n: [turn[n] / pass_tokens * 1e6 for turn in seconds] for n in DOCUMENTS}
     figures = []
-    for n, median in medians.items():
+    for n, of_turns in times.items():
+        median = statistics.median(of_turns)
         flops = sum(training_flops(config, len(row["input_ids"])) for row in batches[n])
-        figures.append(single(work, f"µs/token, documents in it: {n}", median / pass_tokens * 1e6))
-        figures.append(single(work, f"GFLOP/s, documents in it: {n}", flops / median / 1e9))
-    highest = max(medians.values()) / min(medians.values())
+        figures += [
+            single(work, f"µs/token, documents in it: {n}", median),
+            single(work, f"the same, lowest and highest turn: {n}", lowest_and_highest(of_turns)),
+            single(work, f"GFLOP/s, documents in it: {n}", flops / pass_tokens / median / 1e3),
+        ]
+    medians = [statistics.median(of_turns) for of_turns in times.values()]
+    highest = max(medians) / min(medians)
     return [*figures, single(work, "highest over lowest time", highest)]
 
 
@@ -74,7 +79,7 @@ def measure_rows(sizes: list[int]) -> list[dict]:
     return figures
 
 
-def cost_of_rows(rows: int, folder: str) -> dict[str, float]:
+def cost_of_rows(rows: int, folder: str) -> dict[str, float | str]:
     """Processor seconds and memory with so many rows; for a child process."""
     file = Path(folder) / "lengths.npy"
     np.save(file, np.random.default_rng(0).integers(40, 600, rows, dtype=np.int32))
@@ -91,14 +96,16 @@ def cost_of_rows(rows: int, folder: str) -> dict[str, float]:
     planned = time.process_time() - began
     places = np.linspace(0, 3 * plan.steps_per_epoch, STEPS, dtype=int)
     sampler = StepSampler(plan, 8, 0, 2)
-    sampled = [_seconds_of(partial(sampler.micro_batches, int(step))) for step in places]
+    sampled = [_seconds_of(partial(sampler.micro_batches, int(step))) * 1e3 for step in places]
     some = [row for step in places[:4] for row in plan.rows(int(step))[:256]]
-    read = [_seconds_of(partial(documents.__getitem__, int(row))) for row in some]
+    read = [_seconds_of(partial(documents.__getitem__, int(row))) * 1e6 for row in some]
     return {
         "plan, ns a row": planned / rows * 1e9,
-        "sampler, ms a step of 524,288 tokens (median)": statistics.median(sampled) * 1e3,
+        "sampler, ms a step of 524,288 tokens (median)": statistics.median(sampled),
+        "the same, lowest and highest step": lowest_and_highest(sampled),
         "opening the documents, ms": opened * 1e3,
-        "reading a document, µs (median)": statistics.median(read) * 1e6,
+        "reading a document, µs (median)": statistics.median(read),
+        "the same, lowest and highest document": lowest_and_highest(read),
         "memory of its own, MiB": (_own_memory() - before) / 2**20,
     }
 

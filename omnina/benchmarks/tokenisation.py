@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from sentencepiece import SentencePieceProcessor
 
-from omnina.benchmarks.figures import compared
+from omnina.benchmarks.figures import compared, spread
 from omnina.chunking import SequenceRules
 from omnina.dataset import load_data
 from omnina.errors import UserError
@@ -56,9 +56,7 @@ def measure_tokenisation(inputs: str, tokenizer: Path, repeats: int) -> list[dic
         rows.append(
             compared(work.name, f"bases/s a core, {name}", speed, work.bases / statistics.median(baseline))
         )
-        rows[-1]["ratio"] = statistics.median(ratios)
-        spread = compared(work.name, f"ratio, {name}, lowest and highest turn", min(ratios), max(ratios))
-        rows.append(spread | {"ratio": None})
+        rows.append(spread(work.name, f"{name}, times as fast as SentencePiece", ratios, "turn"))
     return [*rows, compared(work.name, "texts with SentencePiece's ids", 1.0, 1.0)]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from omnina.benchmarks.child import in_child
-from omnina.benchmarks.figures import compared
+from omnina.benchmarks.figures import compared, spread
 from omnina.benchmarks.ways import OURS, PADDED, Choices, Way, available_baselines, make_way
 from omnina.benchmarks.work import Work, precision
 from omnina.flops import drain, matrix_ceiling, training_flops
@@ -41,7 +41,7 @@ def measure_training(work: Work) -> list[dict]:
         "share of the ceiling reached": flops,
     }
     rows = [
-        compared(work.name, metric, *(_median_rate(amount, seconds[name]) for name in (OURS, PADDED)))
+        compared(work.name, metric, *(median_rate(amount, seconds[name]) for name in (OURS, PADDED)))
         for metric, amount in amounts.items()
     ]
     padded = sum(int(each.max()) * len(each) for each in lengths)
@@ -62,8 +62,7 @@ def measure_training(work: Work) -> list[dict]:
 def speed_up(work: str, baseline: str, seconds: dict[str, list[float]]) -> dict:
     """The median ratio of times on the same batch, between the lowest and the highest."""
     ratios = [theirs / ours for ours, theirs in zip(seconds[OURS], seconds[baseline], strict=True)]
-    metric = f"times as fast as {baseline}: median (ratio), lowest and highest batch"
-    return compared(work, metric, min(ratios), max(ratios)) | {"ratio": statistics.median(ratios)}
+    return spread(work, f"times as fast as {baseline}", ratios, "batch")
 
 
 def seconds_in_turn(
@@ -104,5 +103,6 @@ def timed(device: torch.device, run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _median_rate(amounts: list[float], seconds: list[float]) -> float:
+def median_rate(amounts: Sequence[float], seconds: Sequence[float]) -> float:
+    """Of what each batch held, a second."""
     return statistics.median(np.array(amounts) / np.array(seconds))
