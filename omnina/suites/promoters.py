@@ -43,6 +43,8 @@ def promoter_task(genome: Path, seed: int = 0) -> Task:
         with opened_bytes(genome) as stream:
             records = SeqIO.parse(TextIOWrapper(stream, encoding="utf-8"), "genbank")
             contigs = [_Contig.of(record) for record in records]
+    except UserError:  # of the file itself, as one that is not there
+        raise
     except (UndefinedSequenceError, ValueError) as error:  # no bases; not the format, not even text
         raise UserError(f"{genome}: not a whole GenBank file ({error}); fetch it again.") from error
     stretches = [stretch for contig in contigs for stretch in contig.stretches()]

@@ -133,6 +133,11 @@ def test_a_genome_without_genes_or_bases_is_told(contigs, tmp_path):
         promoter_task(path)
 
 
+def test_a_genome_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"none\.gbk: there is no such record file"):
+        promoter_task(tmp_path / "none.gbk")
+
+
 def test_a_margin_is_students():
     mean, margin = mean_and_margin([0.8, 0.9])
     assert mean == pytest.approx(0.85)
