@@ -9,9 +9,12 @@ path below the suite's folder is the task's name:
     train/LABEL/*.txt  test/LABEL/*.txt    one sequence in each file        Genomic Benchmarks
     train/LABEL.fasta  test/LABEL.fasta    a FASTA file of each class
     LABEL.fasta LABEL.fasta ...            the same without splits: these are then drawn by the sequence
+    ANY_NAME.csv                           one table without splits, which are drawn as well
 
 Tables may be ``.csv``, ``.tsv`` (also ``.gz``) or ``.parquet``, FASTA may be compressed. Validation is called
-``dev``, ``valid``, ``val`` or ``validation``; where there is none, a tenth of the training rows is held out.
+``dev``, ``eval``, ``valid``, ``val`` or ``validation``; where there is none, a tenth of the training rows is
+held out. Names of splits and columns count in any case. A table or FASTA file beside splits that is none is
+refused; files beside folders that hold tasks are none.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,13 +29,13 @@ from omnina.suites.published import SuiteNotes, TaskNotes
 from omnina.suites.task import TEST, TRAIN, Example, Task, draw, with_validation
 from omnina.tables.table import read_rows
 
-VALIDATION_NAMES = ("dev", "valid", "val", "validation")
+VALIDATION_NAMES = ("dev", "eval", "valid", "val", "validation")
 SPLIT_NAMES = (TRAIN, TEST, *VALIDATION_NAMES)
 FASTA = (".fa", ".fna", ".fasta")
 TABLES = (".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".bgz", ".zst")
-SEQUENCE, TEXT = "sequence", "text"
-TEST_SHARE = 0.2  # of classes without splits
+SEQUENCE, TEXT, LABEL = "sequence", "text", "label"
+TEST_SHARE = 0.2  # of rows without splits
 
 
 def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = None) -> Iterator[Task]:
@@ -48,7 +51,10 @@ def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = N
     """
     found = {_name(path, folder): path for path in _task_folders(folder)}
     if not found:
-        raise UserError(f"{folder}: no task in it; a task is a folder with train and test files, see --help.")
+        raise UserError(
+            f"{folder}: no task in it; a task is a folder with the files train and test, with FASTA files of "
+            "two classes or more, or with one table that has the columns sequence and label."
+        )
     for name in wanted or ():
         if name not in found:
             raise UserError(f"{folder}: no task '{name}'; there are: {', '.join(found)}.")
@@ -65,39 +71,72 @@ def _name(path: Path, folder: Path) -> str:
 
 def _task_folders(folder: Path) -> list[Path]:
     """Folders of tasks at any depth, sorted; a task's own folders are not searched."""
+    if folder.is_file():
+        raise UserError(f"{folder}: this is a file; give the folder that holds it.")
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder.")
     if _split_readers(folder):
         return [folder]
     below = [path for entry in sorted(folder.iterdir()) if entry.is_dir() for path in _task_folders(entry)]
-    return below or ([folder] if len(_class_files(folder)) > 1 else [])
+    return below or ([folder] if _has_rows_to_split(folder) else [])
+
+
+def _has_rows_to_split(folder: Path) -> bool:
+    """Whether FASTA files of classes or one labelled table lie in it; UserError for both."""
+    classes, table = len(_class_files(folder)) > 1, _lone_table(folder)
+    if classes and table:
+        raise UserError(f"{folder}: FASTA files of classes and a table, {table.name}; keep one of them.")
+    return classes or table is not None
+
+
+def _lone_table(folder: Path) -> Path | None:
+    """The only table in a folder, if its rows have labels: others are no tasks."""
+    tables = _files_of(folder, TABLES)
+    return tables[0] if len(tables) == 1 and _spelt(_header(tables[0]), LABEL) else None
 
 
 def _read_task(name: str, folder: Path, notes: TaskNotes) -> Task:
     readers = _split_readers(folder)
     if not readers:
-        rows = [notes.worded(row) for row in _by_class(folder)]
+        table = _lone_table(folder)
+        rows = notes.worded(_labelled_table(table) if table else _by_class(folder), str(folder))
         test = [row for row in rows if draw(row, "test") < TEST_SHARE]
         train = [row for row in rows if draw(row, "test") >= TEST_SHARE]
         return with_validation(name, notes.question, train, test)
-    splits = {split: [notes.worded(row) for row in read()] for split, read in readers.items()}
+    splits = {split: notes.worded(read(), f"{folder}, {split}") for split, read in readers.items()}
     own = next((splits[name] for name in VALIDATION_NAMES if name in splits), [])
     return with_validation(name, notes.question, splits[TRAIN], splits[TEST], own)
 
 
 def _split_readers(folder: Path) -> dict[str, Callable[[], list[Example]]]:
-    """What reads each split of a task's folder; empty if it holds none. UserError for some but not all."""
+    """What reads each split of a task's folder; empty if it holds none.
+
+    Raises UserError for some splits but not all, for one in two forms, and for tables that are no split.
+    """
     found: dict[str, Callable[[], list[Example]]] = {}
     for entry in sorted(folder.iterdir()):
-        split, read = _stem(entry), _reader(entry)
+        split, read = _stem(entry).lower(), _reader(entry)
         if read and split in SPLIT_NAMES:
             if split in found:
                 raise UserError(f"{folder}: two forms of the split '{split}'; keep one of them.")
             found[split] = read
-    for split in (TRAIN, TEST):
-        if found and split not in found:
-            raise UserError(f"{folder}: there is {', '.join(found)}, but no {split}; a task needs both.")
+    if found:
+        _check_splits(folder, list(found))
     return found
+
+
+def _check_splits(folder: Path, found: Sequence[str]) -> None:
+    for split in (TRAIN, TEST):
+        if split not in found:
+            raise UserError(f"{folder}: there is {', '.join(found)}, but no {split}; a task needs both.")
+    validation = [split for split in found if split in VALIDATION_NAMES]
+    if len(validation) > 1:
+        raise UserError(f"{folder}: {' and '.join(validation)} are both validation; keep one of them.")
+    for path in _files_of(folder, (*TABLES, *FASTA)):
+        if _stem(path).lower() not in SPLIT_NAMES:
+            raise UserError(
+                f"{path}: none of the splits {', '.join(SPLIT_NAMES)}; rename it, or move it away."
+            )
 
 
 def _reader(entry: Path) -> Callable[[], list[Example]] | None:
@@ -125,9 +164,22 @@ def _form(path: Path) -> str:
 
 
 def _labelled_table(path: Path) -> list[Example]:
-    _, first = next(read_rows(path, ["label"]))
-    column = TEXT if TEXT in first and SEQUENCE not in first else SEQUENCE
-    return [Example(row[column], row["label"]) for _, row in read_rows(path, [column, "label"])]
+    header = _header(path)
+    sequence = _spelt(header, SEQUENCE) or _spelt(header, TEXT) or SEQUENCE
+    label = _spelt(header, LABEL) or LABEL
+    return [Example(row[sequence], row[label]) for _, row in read_rows(path, [sequence, label])]
+
+
+def _header(path: Path) -> list[str]:
+    _, first = next(read_rows(path))
+    return list(first)
+
+
+def _spelt(header: Sequence[str], column: str) -> str | None:
+    """A column as the header spells it, in whatever case; the very spelling first, None if there is none."""
+    return next(
+        (name for name in sorted(header, key=lambda name: name != column) if name.lower() == column), None
+    )
 
 
 def _labelled_fasta(path: Path) -> list[Example]:
@@ -140,7 +192,11 @@ def _labelled_fasta(path: Path) -> list[Example]:
 
 
 def _class_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and _form(path) in FASTA]
+    return _files_of(folder, FASTA)
+
+
+def _files_of(folder: Path, forms: Sequence[str]) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_file() and _form(path) in forms]
 
 
 def _by_class(folder: Path) -> list[Example]:

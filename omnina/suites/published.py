@@ -11,7 +11,8 @@ tasks:
     frozen: {DNABERT-2: 0.7821}          of logistic regressions on frozen models' vectors
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,13 +39,20 @@ class TaskNotes:
         """Those of frozen models, who say so, then those of fine-tuned ones."""
         return {f"{name}, frozen": score for name, score in self.frozen.items()} | dict(self.published)
 
-    def worded(self, row: Example) -> Example:
-        """The row with its label in words; UserError for a label that has none where others have."""
+    def worded(self, rows: Sequence[Example], where: str) -> list[Example]:
+        """The rows with their labels in words; UserError for a label that has none where others have.
+
+        ``where`` the rows stand is what the error begins with.
+        """
         if not self.labels:
-            return row
-        if row.label not in self.labels:
-            raise UserError(f"label '{row.label}' has no word; there are: {', '.join(self.labels)}.")
-        return replace(row, label=self.labels[row.label])
+            return list(rows)
+        for row in rows:
+            if row.label not in self.labels:
+                raise UserError(
+                    f"{where}: label '{row.label}' has no word; there are: {', '.join(self.labels)}. "
+                    "Add it to the task's labels in the notes."
+                )
+        return [replace(row, label=self.labels[row.label]) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -70,33 +78,59 @@ class SuiteNotes:
 def read_notes(path: Path) -> SuiteNotes:
     """Notes from a YAML file.
 
-    Raises UserError for a key that is none of those above, or a value of another kind.
+    Raises UserError, naming file and key, for a key that is none of those above, or a value of another kind.
     """
     values = read_yaml(path)
-    _check_keys(values, {"metric", "source", "frozen_source", "tasks"}, path)
+    _check_keys(values, {"metric", "source", "frozen_source", "tasks"}, str(path))
     if values.get("metric", METRIC) not in METRICS:
         raise UserError(f"{path}: metric '{values['metric']}' is none of {', '.join(METRICS)}.")
-    tasks = values.pop("tasks", None) or {}
+    for key in {"source", "frozen_source"} & set(values):
+        _check_text(values[key], f"{path}: {key}")
+    tasks = _mapping(values.pop("tasks", None) or {}, f"{path}: tasks", "names of tasks")
     return SuiteNotes(
         tasks={name: _task_notes(given, f"{path}: {name}") for name, given in tasks.items()}, **values
     )
 
 
-def _task_notes(given: Mapping | None, where: str) -> TaskNotes:
-    given = given or {}
+def _task_notes(given: object, where: str) -> TaskNotes:
+    given = {} if given is None else given
     _check_keys(given, {"question", "labels", "published", "frozen"}, where)
-    for label, word in given.get("labels", {}).items():
-        if not (isinstance(label, str) and isinstance(word, str)):
-            raise UserError(
-                f'{where}: quote label and word, as in {{"0": "no"}}; {label}: {word} is no text.'
-            )
-    for model, score in [*given.get("published", {}).items(), *given.get("frozen", {}).items()]:
-        if isinstance(score, bool) or not isinstance(score, int | float):
-            raise UserError(f"{where}: the score of {model}, {score!r}, is no number.")
+    if "question" in given:
+        _check_text(given["question"], f"{where}: question")
+    for label, word in _part(given, "labels", where, "labels").items():
+        _check_text(word, f"{where}: labels: {label}")
+    for kind in ("published", "frozen"):
+        for model, score in _part(given, kind, where, "models").items():
+            _check_score(score, f"{where}: {kind}: the score of {model}")
     return TaskNotes(**given)
 
 
-def _check_keys(given: Mapping, known: set[str], where: Path | str) -> None:
+def _part(given: Mapping, key: str, where: str, of_what: str) -> Mapping[str, object]:
+    """The mapping under a key; empty if the key is left out."""
+    return _mapping(given.get(key, {}), f"{where}: {key}", of_what)
+
+
+def _mapping(given: object, where: str, of_what: str) -> Mapping[str, object]:
+    """It, if it is a mapping by texts."""
+    if not isinstance(given, Mapping):
+        raise UserError(f"{where}: {given!r} is no mapping by {of_what}; write lines 'name: ...' below it.")
+    for name in given:
+        if not isinstance(name, str):  # YAML reads 1 as a number, no as false
+            raise UserError(f"{where}: {name!r} is no text; quote it, as in '1'.")
+    return given
+
+
+def _check_text(given: object, where: str) -> None:
+    if not isinstance(given, str) or not given.strip():
+        raise UserError(f"{where}: {given!r} is no text; quote it, as in '1', or leave the key out.")
+
+
+def _check_score(given: object, where: str) -> None:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+        raise UserError(f"{where}, {given!r}, is no number.")
+
+
+def _check_keys(given: object, known: set[str], where: str) -> None:
     if not isinstance(given, Mapping):
         raise UserError(f"{where}: {given!r} is no mapping of {', '.join(sorted(known))}.")
     for key in given:

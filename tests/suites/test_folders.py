@@ -51,7 +51,7 @@ def test_labels_become_words(tmp_path):
 def test_a_label_without_a_word_is_named(tmp_path):
     gue(tmp_path)
     notes = SuiteNotes(tasks={"prom/prom_300_all": TaskNotes("Is it?", {"0": "no"})})
-    with pytest.raises(UserError, match="label '1' has no word"):
+    with pytest.raises(UserError, match=r"prom_300_all, dev: label '1' has no word; there are: 0\."):
         list(read_tasks(tmp_path, notes))
 
 
@@ -234,14 +234,25 @@ def test_notes_of_another_suite_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("tasks:\n  a:\n    labels: {0: no, 1: yes}\n", "quote label"),
-        ("tasks:\n  a:\n    published: {X: high}\n", "is no number"),
-        ("tasks:\n  a: why\n", "is no mapping"),
+        ("tasks:\n  a:\n    labels: {0: no, 1: yes}\n", "a: labels: 0 is no text; quote it"),
+        ("tasks:\n  a:\n    labels: {'0': no}\n", "a: labels: 0: False is no text; quote it"),
+        ("tasks:\n  a:\n    labels:\n", "a: labels: None is no mapping by labels"),
+        ("tasks:\n  a:\n    labels: [x]\n", r"a: labels: \['x'\] is no mapping by labels"),
+        ("tasks:\n  a:\n    published:\n", "a: published: None is no mapping by models"),
+        ("tasks:\n  a:\n    published: {X: high}\n", "a: published: the score of X, 'high', is no number"),
+        ("tasks:\n  a:\n    frozen: {X: .nan}\n", "a: frozen: the score of X, nan, is no number"),
+        ("tasks:\n  a:\n    question: 3\n", "a: question: 3 is no text"),
+        ("tasks:\n  a: why\n", "a: 'why' is no mapping"),
+        ("tasks:\n  a: []\n", r"a: \[\] is no mapping"),
+        ("tasks: [a]\n", r"tasks: \['a'\] is no mapping by names of tasks"),
+        ("tasks:\n  1:\n    question: why?\n", "tasks: 1 is no text; quote it"),
+        ("source: 3\n", "source: 3 is no text"),
+        ("frozen_source:\n", "frozen_source: None is no text"),
     ],
 )
 def test_values_of_notes_of_another_kind_are_told(tmp_path, text, told):
     written(tmp_path / "x.yaml", text)
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=rf"x\.yaml: {told}"):
         read_notes(tmp_path / "x.yaml")
 
 
@@ -257,3 +268,62 @@ def test_genebs_tables_have_their_sequences_under_text(tmp_path):
     [task] = read_tasks(tmp_path, NO_NOTES)
     assert task.name == "tasks/GUE_mouse_0"
     assert {row.sequence for row in task.test} == {row.sequence for row in rows_of("test")}
+
+
+def test_names_of_splits_and_columns_count_in_any_case(tmp_path):
+    for name in ("Train", "TEST"):
+        rows = as_table(rows_of(name)).replace("sequence,label", "Sequence,Label")
+        written(tmp_path / "mine" / f"{name}.CSV", rows)
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert len(task.train) + len(task.validation) == len(task.test) == 40
+
+
+def test_a_table_without_labels_is_told(tmp_path):
+    for split in ("train", "test"):
+        written(tmp_path / "mine" / f"{split}.csv", "sequence,class\nACGT,1\n")
+    with pytest.raises(UserError, match=r"no column 'label'; the header has: sequence, class"):
+        list(read_tasks(tmp_path, NO_NOTES))
+
+
+def test_eval_is_validation(tmp_path):
+    for split, end in (("train", "t"), ("eval", "g"), ("test", "t")):
+        written(tmp_path / "mine" / f"{split}.csv", as_table(rows_of(end)))
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert {row.sequence[-1] for row in task.validation} == {"G"} and len(task.train) == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("val.csv", "dev and val are both validation"),
+        ("holdout.csv", r"holdout\.csv: none of the splits train"),
+    ],
+)
+def test_rows_that_would_be_left_out_are_told(tmp_path, name, told):
+    gue(tmp_path)
+    written(tmp_path / "prom" / "prom_300_all" / name, as_table(rows_of("val")))
+    with pytest.raises(UserError, match=told):
+        read_tasks(tmp_path, NO_NOTES)
+
+
+def test_one_table_without_splits_is_split_by_sequence(tmp_path):
+    rows = rows_of("g", 200)
+    written(tmp_path / "mine" / "all of them.csv", as_table(rows))
+    written(tmp_path / "figures" / "sizes.csv", "name,size\na,1\n")
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    parts = [{row.sequence for row in rows} for rows in (task.train, task.validation, task.test)]
+    assert task.name == "mine" and all(parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 200
+    written(tmp_path / "mine" / "more.csv", as_table(rows))
+    with pytest.raises(UserError, match=r"no task in it; .* or with one table"):
+        read_tasks(tmp_path, NO_NOTES)
+
+
+def test_a_table_beside_classes_and_a_file_for_a_folder_are_told(tmp_path):
+    for name in ("yes.fa", "no.fa"):
+        written(tmp_path / "mine" / name, ">x\nACGT\n")
+    written(tmp_path / "mine" / "all.csv", "sequence,label\nACGT,1\n")
+    with pytest.raises(UserError, match=r"classes and a table, all\.csv; keep one"):
+        read_tasks(tmp_path, NO_NOTES)
+    with pytest.raises(UserError, match="this is a file; give the folder that holds it"):
+        read_tasks(tmp_path / "mine" / "all.csv", NO_NOTES)
