@@ -7,27 +7,20 @@ weight of soft-masked bases where there are none. So does what needs the GPU: me
 """
 
 from collections.abc import Sequence
-from contextlib import chdir
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
-
-from omnina.attention import chosen_attention
-from omnina.checkpoints.contents import weights_digest
-from omnina.config import PretrainSettings, parse_run
+from omnina.config import PretrainSettings
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
-from omnina.mixing import check_mixing
-from omnina.planning.architecture import architecture_of
-from omnina.planning.settings import planned_settings
 from omnina.setting_values import flag
-from omnina.stage import tokenizer_of
-from omnina.suites.launching import ROOT
 from omnina.suites.recipes import Recipe
-from omnina.tables.digests import digested_tables
-from omnina.tables.table import expand_paths
-from omnina.tokenizer import vocabulary_digest
+from omnina.suites.stage_settings import (
+    at_root,
+    check_table_weights,
+    stage_settings,
+    start_of,
+    table_digests,
+)
 from omnina.trainer_settings import TrainerSettings
 
 ROWS = ("validation_documents", "min_bases", "max_n_run", "window", "overlap", "bad_rows")  # decide them
@@ -60,32 +53,27 @@ def checked_recipes(recipes: Sequence[Recipe], overrides: Sequence[str]) -> list
     """
     found: list[CheckedRecipe] = []
     for recipe in recipes:
-        try:
-            with chdir(ROOT):  # as the stage's script: paths in a YAML are from there
-                found.append(_checked(recipe, overrides, found[0].cache_dir if found else None))
-        except UserError as error:
-            raise UserError(f"{recipe.name}: {error}") from error
+        with at_root(recipe.name):
+            found.append(_checked(recipe, overrides, found[0].cache_dir if found else None))
         _check_beside(found[-1], found[:-1])
     return found
 
 
 def _checked(recipe: Recipe, overrides: Sequence[str], cache_dir: str | None) -> CheckedRecipe:
     own = flag("output_dir", "a sweep's") + flag("seed", 0) + flag("cache_dir", cache_dir)
-    run, args = _settings([str(recipe.config), *overrides, *recipe.flags(), *own])
+    run, args = stage_settings("pretrain", recipe.config, [*overrides, *recipe.flags(), *own])
+    assert isinstance(run, PretrainSettings)
     _check_needs(args)
-    _check_device(run, args)
-    _check_mixing(run)
-    tokenizer = tokenizer_of(run)
-    architecture_of(run, tokenizer)
+    check_table_weights(run)
+    start = start_of(run)
     training, validation = (
-        _digests(files, run.cache_dir) for files in (run.train_files, run.validation_files)
+        table_digests(files, run.cache_dir) for files in (run.train_files, run.validation_files)
     )
     stamp = {
         "keys": read_yaml(recipe.config),
         "varied": dict(recipe.varied),
         "overrides": list(overrides),
-        "start": _start(run),
-        "tokenizer": vocabulary_digest(tokenizer),
+        **start,
         "tables": [*training, *validation],
     }
     return CheckedRecipe(
@@ -93,42 +81,14 @@ def _checked(recipe: Recipe, overrides: Sequence[str], cache_dir: str | None) ->
     )
 
 
-def _settings(arguments: list[str]) -> tuple[PretrainSettings, TrainerSettings]:
-    """As the run reads them; beside a GPU as if for a CPU, so that the GPU is left to the runs."""
-    if not torch.cuda.is_available():
-        return parse_run(arguments, PretrainSettings)
-    run, args = planned_settings(arguments, "pretrain", elsewhere=True)
-    assert isinstance(run, PretrainSettings)
-    return run, args
-
-
 def _check_needs(args: TrainerSettings) -> None:
-    """UserError for a run that begins elsewhere, or leaves out what the table is made of."""
-    if args.resume_from_checkpoint:
-        raise UserError("resume_from_checkpoint: the sweep goes on by itself; leave it out.")
+    """UserError for a run that leaves out what the table is made of."""
     for key in ("logging_strategy", "eval_strategy"):
         if getattr(args, key) == "no":
             raise UserError(f"{key}: the table is made of what runs log and validate; set {key}: steps.")
     first_log = 1 if args.logging_first_step else args.logging_steps
     if args.logging_strategy == "steps" and 0 < args.max_steps < first_log:
         raise UserError(f"logging_steps ({first_log}) is above max_steps ({args.max_steps}); lower it.")
-
-
-def _check_device(run: PretrainSettings, args: TrainerSettings) -> None:
-    """UserError for what needs a GPU where there is none; beside one, the run itself tells."""
-    if torch.cuda.is_available():
-        return
-    chosen_attention(run.attention, cuda=False, half=bool(args.bf16 or args.fp16))
-    if run.fp8:
-        raise UserError("fp8: true needs a GPU that multiplies float8, and here is none; leave it out.")
-
-
-def _check_mixing(run: PretrainSettings) -> None:
-    tables = len(expand_paths(run.train_files))
-    try:
-        check_mixing(tables, run.train_weights or [1.0] * tables, run.mixing_temperature)
-    except ValueError as error:
-        raise UserError(f"{error}.") from error
 
 
 def _validated_on(run: PretrainSettings, tables: list[str]) -> dict:
@@ -149,15 +109,3 @@ def _check_beside(new: CheckedRecipe, earlier: Sequence[CheckedRecipe]) -> None:
             f"{new.recipe.name}: validates on other rows than {earlier[0].recipe.name}, so their figures "
             f"cannot be compared; give both the same {', '.join(differing)}."
         )
-
-
-def _digests(files: list[str], cache_dir: str) -> list[str]:
-    Path(cache_dir).mkdir(parents=True, exist_ok=True)
-    return [table.sha256 for table in digested_tables(expand_paths(files), Path(cache_dir))]
-
-
-def _start(run: PretrainSettings) -> str:
-    """The weights of the checkpoint, or the architecture of random ones."""
-    if run.checkpoint:
-        return weights_digest(Path(run.checkpoint))
-    return Path(run.model_config).read_text(encoding="utf-8")

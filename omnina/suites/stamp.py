@@ -13,14 +13,24 @@ STAMP_FILE = "made_with.json"
 
 
 def check_stamp(folder: Path, settings: Mapping) -> None:
-    """UserError if finished figures of other settings are in a folder."""
+    """UserError, naming what differs, if figures of other settings are in a folder."""
+    differing = other_settings(folder, settings) if (folder / STAMP_FILE).is_file() else []
+    if differing:
+        raise UserError(
+            f"{folder}: figures of other settings are here (other {', '.join(differing)}); choose another "
+            "--output."
+        )
+
+
+def other_settings(folder: Path, settings: Mapping) -> list[str]:
+    """The names of those that a folder's stamp has otherwise, or not at all; all if there is no stamp."""
     path = folder / STAMP_FILE
-    if path.is_file() and read_object(path) != settings:
-        raise UserError(f"{folder}: figures of other settings are here; choose another --output.")
+    theirs = read_object(path) if path.is_file() else {}
+    return [name for name in {**settings, **theirs} if theirs.get(name) != settings.get(name)]
 
 
 def write_stamp(folder: Path, settings: Mapping) -> None:
-    """Note the settings of figures that are finished."""
+    """Note the settings, as JSON values, of what is in a folder."""
     write_json(folder / STAMP_FILE, settings)
 
 

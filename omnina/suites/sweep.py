@@ -14,13 +14,12 @@ from pathlib import Path
 
 from omnina.errors import UserError
 from omnina.files.durable import write_json
-from omnina.files.json_file import read_object
 from omnina.run_folder import SETTINGS_FILE, is_finished
 from omnina.suites.checked_recipes import CheckedRecipe, checked_recipes
 from omnina.suites.choosing import check_once
 from omnina.suites.launching import launch
 from omnina.suites.recipes import Recipe
-from omnina.suites.stamp import STAMP_FILE, write_stamp
+from omnina.suites.stamp import other_settings, write_stamp
 from omnina.suites.sweep_figures import RunFigures, read_figures
 from omnina.suites.sweep_table import sweep_figures, sweep_table
 
@@ -102,8 +101,7 @@ class Sweep:
 def _check_place(place: Path, stamp: dict) -> None:
     """UserError if other settings, or a run that is no sweep's, have trained here, to the end or not."""
     begun = is_finished(place) or (place / SETTINGS_FILE).is_file()
-    theirs = read_object(place / STAMP_FILE) if (place / STAMP_FILE).is_file() else {}
-    differing = [name for name in stamp if theirs.get(name) != stamp[name]]
+    differing = other_settings(place, stamp)
     if begun and differing:
         raise UserError(
             f"{place}: a run of other settings is here (other {', '.join(differing)}); choose another "

@@ -278,7 +278,7 @@ def test_a_mistake_in_any_recipe_is_told_before_the_first_run(config, tmp_path, 
 
 def test_a_recipe_that_begins_elsewhere_is_told(config, tmp_path, in_process):
     config.write_text(config.read_text() + "resume_from_checkpoint: some/checkpoint-5\n")
-    with pytest.raises(UserError, match="small: resume_from_checkpoint: the sweep goes on by itself"):
+    with pytest.raises(UserError, match="small: resume_from_checkpoint: these runs go on by themselves"):
         Sweep(recipes_of([config]), [1], tmp_path).run()
 
 
