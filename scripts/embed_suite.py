@@ -43,10 +43,10 @@ def main() -> None:
     from omnina.suites.frozen import TABLE_FILE, FrozenSuite
 
     tasks, notes = chosen_tasks(arguments.suite, arguments.tasks, arguments.notes, arguments.genome)
+    check_output(arguments.output, arguments.suite)
     reader = PackedReader(arguments.checkpoint, **reading_options(arguments))
     settings = EmbeddingSettings(arguments.pooling, arguments.both_strands)
     embedder = Embedder(reader, [arguments.layer], settings)
-    check_output(arguments.output, arguments.suite)
     standardised = arguments.scaling == "standard"
     suite = FrozenSuite(
         embedder, notes, arguments.output, arguments.seeds, arguments.train_rows, standardised

@@ -7,7 +7,9 @@
 A suite is ``planted`` (tasks whose best possible answer is known), ``promoters`` (of a genome's record), or a
 folder of tasks: GUE, the Nucleotide Transformer's and Genomic Benchmarks as they are published, tables with
 the columns sequence and label, FASTA files of classes (see omnina/suites/folders.py). Options behind -- go to
-fine-tuning: ``-- --num_train_epochs 5``. A run that was stopped goes on, one that was finished is kept.
+fine-tuning: ``-- --num_train_epochs 5``; paths there, and in the YAML files, are from this repository's root.
+Settings and rows of all tasks are checked before the first run. A run that was stopped goes on, one that was
+finished is kept; --resolution and --segmentations test it anew without training.
 """
 
 import argparse
@@ -15,6 +17,8 @@ import sys
 from pathlib import Path
 
 from omnina.command import run_command
+from omnina.inference.options import add_resolution_option, add_segmentations_option
+from omnina.suites.launching import ROOT
 from omnina.suites.options import add_suite_options, split_at_dashes
 
 
@@ -25,24 +29,30 @@ def parse_arguments() -> tuple[argparse.Namespace, list[str]]:
     )
     add_suite_options(parser, "output/suite", [1, 2, 3])
     parser.add_argument(
-        "--config", nargs="+", type=Path, default=[Path("configs/finetune/short_sequences.yaml")],
+        "--config", nargs="+", type=Path, default=[ROOT / "configs/finetune/short_sequences.yaml"],
         help="fine-tuning's YAML files, a column each",
     )  # fmt: skip
+    add_resolution_option(parser)
+    add_segmentations_option(parser)
     own, behind = split_at_dashes(sys.argv[1:])
     return parser.parse_args(own), behind
 
 
 def main() -> None:
     """Run the suite and print the table."""
-    arguments, overrides = parse_arguments()
-    from omnina.suites.choosing import chosen_tasks  # seconds to import: not for --help
+    given, overrides = parse_arguments()
+    # Seconds to import: not for --help.
+    from omnina.suites.choosing import check_output, chosen_tasks
+    from omnina.suites.runs import Reading
     from omnina.suites.suite import TABLE_FILE, Suite
 
-    tasks, notes = chosen_tasks(arguments.suite, arguments.tasks, arguments.notes, arguments.genome)
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    suite = Suite(arguments.config, arguments.seeds, notes, arguments.output, arguments.train_rows, overrides)
+    tasks, notes = chosen_tasks(given.suite, given.tasks, given.notes, given.genome)
+    check_output(given.output, given.suite)
+    configs = [path.resolve() for path in given.config]  # the stage's script changes folder
+    reading = Reading(given.resolution, given.segmentations)
+    suite = Suite(configs, given.seeds, notes, given.output.resolve(), given.train_rows, overrides, reading)
     print(suite.run(tasks))
-    print(f"The table is {arguments.output / TABLE_FILE}.")
+    print(f"The table is {given.output / TABLE_FILE}.")
 
 
 if __name__ == "__main__":

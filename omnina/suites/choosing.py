@@ -16,7 +16,7 @@ PLANTED, PROMOTERS = "planted", "promoters"
 
 def chosen_tasks(
     suite: str, wanted: Sequence[str] | None, notes: Path | None, genome: Path
-) -> tuple[Iterable[Task], SuiteNotes]:
+) -> tuple[Sequence[Task], SuiteNotes]:
     """Tasks, and what is known of them.
 
     Args:
@@ -45,9 +45,12 @@ def check_once(option: str, values: Iterable[object]) -> None:
 
 
 def check_output(output: Path, suite: str) -> None:
-    """Make the folder; UserError if it lies in the suite's own, whose tables would be taken for tasks."""
-    if output.resolve().is_relative_to(Path(suite).resolve()):
+    """Make the folder; UserError if its tables would be taken for the suite's, or lie among them."""
+    folder = Path(suite).resolve()
+    if suite not in (PLANTED, PROMOTERS) and output.resolve().is_relative_to(folder):
         raise UserError(f"--output {output} lies in the suite's folder {suite}; choose one outside.")
+    if suite not in (PLANTED, PROMOTERS) and output.resolve() == folder.parent:
+        raise UserError(f"--output {output} is the folder that {suite} lies in; choose another.")
     output.mkdir(parents=True, exist_ok=True)
 
 

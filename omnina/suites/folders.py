@@ -17,7 +17,8 @@ held out. Names of splits and columns count in any case. A table or FASTA file b
 refused; files beside folders that hold tasks are none.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -38,16 +39,38 @@ SEQUENCE, TEXT, LABEL = "sequence", "text", "label"
 TEST_SHARE = 0.2  # of rows without splits
 
 
-def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = None) -> Iterator[Task]:
-    """The tasks below a folder, by name; each is read when it is asked for, names are checked at once.
+@dataclass(frozen=True)
+class FolderTasks(Sequence[Task]):
+    """Tasks on disk, in order; each is read whenever it is asked for, so that one is in memory at a time.
+
+    Attributes:
+        folders: by name.
+        notes: questions and the labels' words.
+
+    Raises UserError, where a task is asked for, for one whose files cannot be read.
+    """
+
+    folders: Mapping[str, Path]
+    notes: SuiteNotes
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    def __getitem__(self, place: int) -> Task:
+        name = list(self.folders)[place]
+        return _read_task(name, self.folders[name], self.notes.of(name))
+
+
+def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = None) -> FolderTasks:
+    """The tasks below a folder, by name; names are checked at once, rows when they are read.
 
     Args:
         folder: the suite's.
         notes: questions and the labels' words, for tasks that have them.
         wanted: names; None: all.
 
-    Raises UserError for a folder without tasks, a name that is none of them, notes of which none fits, a
-    task without both splits, or files that cannot be read.
+    Raises UserError for a folder without tasks, a name that is none of them, notes of which none fits, or a
+    task without both splits.
     """
     found = {_name(path, folder): path for path in _task_folders(folder)}
     if not found:
@@ -62,7 +85,7 @@ def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = N
         raise UserError(
             f"{folder}: the notes name none of its tasks ({', '.join(found)}), but {', '.join(notes.tasks)}."
         )
-    return (_read_task(name, found[name], notes.of(name)) for name in wanted or found)
+    return FolderTasks({name: found[name] for name in wanted or found}, notes)
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -8,7 +8,7 @@
 Vectors that are there are not made again; those of another checkpoint, layer or pooling are refused.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,8 +60,15 @@ class FrozenSuite:
     def __post_init__(self) -> None:
         check_once("--seeds", self.seeds)
 
-    def run(self, tasks: Iterable[Task]) -> str:
-        """The table; it is written, with the figures behind it, after every task."""
+    def run(self, tasks: Sequence[Task]) -> str:
+        """The table; it is written, with the figures behind it, after every task.
+
+        Raises UserError, before anything is measured, for tasks that cannot be read, and folders with other
+        rows or vectors.
+        """
+        for task in tasks:
+            task.capped(self.train_rows).check_folder(self.folder / task.name)
+            check_stamp(self.folder / task.name / FROZEN, self._settings())
         figures: dict[str, TaskFigures] = {}
         results: dict[str, Results] = {}
         table = ""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omnina.command import whole_number
+from omnina.suites.launching import ROOT
 
 FROZEN_SEEDS = (13, 17, 42, 123, 997)  # GENEB's
-GENOME = Path("data/records/leptospira_kirschneri_H1.gbk.gz")
+GENOME = ROOT / "data/records/leptospira_kirschneri_H1.gbk.gz"
 
 
 def add_suite_options(parser: argparse.ArgumentParser, output: str, seeds: Sequence[int]) -> None:

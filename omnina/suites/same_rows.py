@@ -10,7 +10,7 @@ from omnina.files.json_file import read_object
 from omnina.suites.convolution import fit_convolution
 from omnina.suites.task import Task
 
-BASELINES_FILE, CONVOLUTION_FILE = "baselines.json", "convolution.json"
+BASELINES_FILE = "baselines.json"
 
 
 def baseline_metrics(task: Task, folder: Path) -> dict[str, dict]:
@@ -25,8 +25,8 @@ def baseline_metrics(task: Task, folder: Path) -> dict[str, dict]:
 
 
 def convolution_metrics(task: Task, folder: Path, seed: int) -> dict:
-    """Those of the convolutional network."""
-    path = folder / CONVOLUTION_FILE
+    """Those of the convolutional network from a seed."""
+    path = folder / f"convolution_seed_{seed}.json"
     if not path.is_file():
         write_json(path, classification_metrics(fit_convolution(task, seed)))
     return read_object(path)

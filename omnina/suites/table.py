@@ -17,8 +17,8 @@ class TaskFigures:
 
     Attributes:
         of_configs: the metric of each configuration's seeds.
-        intervals: of configurations without seeds: (low, high), what the test rows leave open.
-        others: of baselines, trained on the same rows.
+        intervals: of configurations of one seed, or of none: (low, high), what the test rows leave open.
+        others: of baselines, trained on the same rows; means where they have seeds.
         optimum: the same metric of whoever knows how the rows were made.
         published: of other models, from their papers.
     """
@@ -95,7 +95,7 @@ def _means(
 ) -> str:
     """Of columns that have a figure of every task."""
     of_tasks = list(figures.values())
-    columns = [[_mean_of(of.of_configs.get(name)) for of in of_tasks] for name in configs]
+    columns = [[mean_of(of.of_configs.get(name)) for of in of_tasks] for name in configs]
     columns += [[of.others.get(name) for of in of_tasks] for name in others]
     columns += [[of.published.get(name) for of in of_tasks] for name in published]
     columns += [[of.optimum for of in of_tasks]] * has_optimum
@@ -107,7 +107,8 @@ def _names(of_tasks) -> list[str]:
     return list(dict.fromkeys(name for names in of_tasks for name in names))
 
 
-def _mean_of(values: Sequence[float] | None) -> float | None:
+def mean_of(values: Sequence[float | None] | None) -> float | None:
+    """Over seeds; None if there are none, or a run has none (of one class)."""
     return None if values is None or None in values else float(np.mean(values))
 
 

@@ -46,16 +46,21 @@ class Task:
     def write(self, folder: Path) -> dict[str, Path]:
         """A table of each split as fine-tuning takes it; their paths by split.
 
-        Raises UserError if a table is there already with other rows: runs beside it were trained on those.
+        Raises UserError as ``check_folder`` does.
         """
+        self.check_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = {split: folder / f"{split}.csv" for split in SPLITS}
+        paths = tables_in(folder)
         for split, path in paths.items():
             text = self._table(getattr(self, split))
-            if path.is_file() and path.read_text(encoding="utf-8") != text:
-                raise UserError(f"{path}: there are other rows, and their runs; choose another --output.")
             write_whole(path, lambda stream, text=text: stream.write(text.encode()))
         return paths
+
+    def check_folder(self, folder: Path) -> None:
+        """UserError if a table is there already with other rows: runs beside it were trained on those."""
+        for split, path in tables_in(folder).items():
+            if path.is_file() and path.read_text(encoding="utf-8") != self._table(getattr(self, split)):
+                raise UserError(f"{path}: there are other rows, and their runs; choose another --output.")
 
     def _table(self, rows: Sequence[Example]) -> str:
         stream = StringIO()
@@ -75,6 +80,11 @@ class Task:
         if len({row.label for row in train}) < 2:
             raise UserError(f"{self.name}: {rows} training rows have one label only; use more of them.")
         return replace(self, train=train)
+
+
+def tables_in(folder: Path) -> dict[str, Path]:
+    """A written task's tables, by split."""
+    return {split: folder / f"{split}.csv" for split in SPLITS}
 
 
 def with_validation(
