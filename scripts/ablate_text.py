@@ -3,13 +3,17 @@
     python scripts/ablate_text.py --seeds 1 2 3 --output output/text_ablation
 
 Prints bits per base on the validation sequences, and the fine-tuned models' MCC on each question, as means
-over seeds with 95 % intervals. A run that was stopped goes on, one that was finished is kept.
+over seeds with 95 % intervals. Settings and tables of both stages are checked before the first run. A run
+that was stopped goes on, one that was finished is kept. Paths in YAML files are from this repository's root.
 """
 
 import argparse
 from pathlib import Path
 
-from omnina.command import positive_number, run_command
+from omnina.command import positive_number, run_command, whole_number
+from omnina.suites.launching import ROOT
+
+PRETRAINING, FINETUNING = (ROOT / "configs" / stage / "example.yaml" for stage in ("pretrain", "finetune"))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -17,11 +21,11 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--pretraining", type=Path, default=Path("configs/pretrain/example.yaml"))
-    parser.add_argument("--finetuning", type=Path, default=Path("configs/finetune/example.yaml"))
-    parser.add_argument("--train_files", nargs="+", default=["data/pretrain_train_example.csv"])
+    parser.add_argument("--pretraining", type=Path, default=PRETRAINING)
+    parser.add_argument("--finetuning", type=Path, default=FINETUNING)
+    parser.add_argument("--train_files", nargs="+", default=[str(ROOT / "data/pretrain_train_example.csv")])
     parser.add_argument("--epochs", type=positive_number, default=2.0, help="of pretraining")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=[1, 2, 3])
     parser.add_argument("--output", type=Path, default=Path("output/text_ablation"))
     return parser.parse_args()
 

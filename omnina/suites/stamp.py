@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from omnina.checkpoints.contents import weights_digest
 from omnina.errors import UserError
 from omnina.files.durable import write_json
 from omnina.files.json_file import read_object
-from omnina.files.yaml_file import read_yaml
 
 STAMP_FILE = "made_with.json"
 
@@ -32,11 +30,3 @@ def other_settings(folder: Path, settings: Mapping) -> list[str]:
 def write_stamp(folder: Path, settings: Mapping) -> None:
     """Note the settings, as JSON values, of what is in a folder."""
     write_json(folder / STAMP_FILE, settings)
-
-
-def settings_of(config: Path) -> dict:
-    """A YAML's keys, and the weights of the checkpoint that it goes on from."""
-    values = read_yaml(config)
-    start = values.get("checkpoint")
-    weights = weights_digest(Path(start)) if start and Path(start).is_dir() else ""
-    return {"keys": values, "weights": weights}

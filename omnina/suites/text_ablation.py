@@ -5,7 +5,7 @@
 
 All three see each sequence equally often, in different orders: steps are of so many tokens, and without text
 there are fewer. They are fine-tuned and evaluated on the same questions. A run that was finished is not made
-again, one that was stopped goes on.
+again, one that was stopped goes on. Settings and tables of both stages are checked before the first run.
 """
 
 import csv
@@ -16,16 +16,28 @@ from pathlib import Path
 
 from omnina.evaluation.evaluate import MODEL
 from omnina.evaluation.files import EVALUATION_FOLDER, METRICS_FILE
-from omnina.evaluation.run import is_evaluated
 from omnina.files.json_file import read_object
+from omnina.files.yaml_file import read_yaml
+from omnina.planning.architecture import architecture_of
 from omnina.run_folder import RECORD_FILE
+from omnina.run_settings import RunSettings
+from omnina.setting_values import flag
+from omnina.stage import check_length
+from omnina.suites.choosing import check_once
 from omnina.suites.launching import launch
-from omnina.suites.stamp import check_stamp, settings_of, write_stamp
+from omnina.suites.stage_settings import (
+    at_root,
+    check_table_weights,
+    stage_settings,
+    start_of,
+    table_digests,
+)
+from omnina.suites.stamp import STAMP_FILE, check_stamp, write_stamp
 from omnina.suites.table import with_margin
-from omnina.tables.digests import file_digest
 from omnina.tables.table import expand_paths, read_rows
 
 TRUE, SHUFFLED, NONE = ARMS = ("true", "shuffled", "none")
+TABLES = "tables"
 NO_TEXT = "-"  # in place of every annotation
 METRIC = "mcc"
 
@@ -35,11 +47,14 @@ class TextAblation:
     """How the three are made.
 
     Attributes:
-        pretraining, finetuning: YAML files.
+        pretraining, finetuning: YAML files, from the root of the file system (the stages' scripts change
+            folder).
         train_files: tables of pretraining, whose annotations are changed.
         seeds: of each run.
         epochs: passes over the tables in pretraining.
-        folder: where everything goes.
+        folder: where everything goes, from the root as well.
+
+    Raises UserError for a seed named twice.
     """
 
     pretraining: Path
@@ -49,27 +64,65 @@ class TextAblation:
     epochs: float
     folder: Path
 
+    def __post_init__(self) -> None:
+        check_once("--seeds", self.seeds)
+
     def run(self) -> str:
-        """Make what is missing; the table, as Markdown."""
+        """Make what is missing; the table, as Markdown.
+
+        Raises UserError before anything is written for settings that a run would refuse, tables that are not
+        there, and folders with tables or figures of others; later for a run that fails.
+        """
+        sources = [path.resolve() for path in expand_paths(self.train_files)]
+        stamp = self._stamp(sources)
+        of_tables = {"sources": stamp["tables"]}
+        check_stamp(self.folder / TABLES, of_tables)
+        for arm in ARMS:
+            for seed in self.seeds:
+                check_stamp(self._place(arm, seed), stamp)
+        (self.folder / TABLES).mkdir(parents=True, exist_ok=True)
+        write_stamp(self.folder / TABLES, of_tables)
         figures = {}
         for arm in ARMS:
-            tables = write_arm(expand_paths(list(self.train_files)), arm, self.folder / "tables" / arm)
-            figures[arm] = [self._figures(arm, tables, seed) for seed in self.seeds]
+            tables = write_arm(sources, arm, self.folder / TABLES / arm)
+            figures[arm] = [self._figures(self._place(arm, seed), tables, seed, stamp) for seed in self.seeds]
         return ablation_table(figures)
 
-    def _figures(self, arm: str, tables: Sequence[Path], seed: int) -> dict[str, float]:
-        place = self.folder / arm / f"seed_{seed}"
+    def _place(self, arm: str, seed: int) -> Path:
+        return self.folder / arm / f"seed_{seed}"
+
+    def _stamp(self, sources: Sequence[Path]) -> dict:
+        """What decides the figures, annotations and seed aside, as JSON values; UserError as above."""
+        for path in sources:
+            next(read_rows(path, ["sequence", "response"]))
+        with at_root(self.pretraining.name):
+            pretraining = self._parsed("pretrain", self.pretraining, self._of_pretraining(sources))
+            stamp = {"pretraining": read_yaml(self.pretraining), "epochs": self.epochs}
+            stamp |= start_of(pretraining)
+            stamp["tables"], stamp["validation"] = _digests(pretraining)
+            architecture = architecture_of(pretraining)
+        with at_root(self.finetuning.name):
+            finetuning = self._parsed("finetune", self.finetuning, {"checkpoint": self.folder})
+            check_length(finetuning, architecture)
+            return stamp | {"finetuning": read_yaml(self.finetuning), "questions": _digests(finetuning)}
+
+    def _parsed(self, stage: str, config: Path, settings: Mapping[str, object]) -> RunSettings:
+        """The settings of its runs, whatever the seed, with tables that are there."""
+        settings = {**settings, "output_dir": self.folder, "seed": 0}
+        flags = [part for key, value in settings.items() for part in flag(key, value)]
+        run, _ = stage_settings(stage, config, flags)
+        check_table_weights(run)
+        return run
+
+    def _of_pretraining(self, tables: Sequence[Path]) -> dict[str, object]:
+        """Its settings in all runs."""
+        return {"train_files": list(tables), "max_steps": -1, "num_train_epochs": self.epochs}
+
+    def _figures(self, place: Path, tables: Sequence[Path], seed: int, stamp: Mapping) -> dict[str, float]:
         pretrained, finetuned = place / "pretrain", place / "finetune"
-        settings = [settings_of(config) for config in (self.pretraining, self.finetuning)]
-        settings = {
-            "stages": settings,
-            "tables": [file_digest(path) for path in tables],
-            "epochs": self.epochs,
-        }
-        check_stamp(place, settings)
-        if not is_evaluated(finetuned):
+        if not (place / STAMP_FILE).is_file():
             self._train(tables, pretrained, finetuned, seed)
-            write_stamp(place, settings)
+            write_stamp(place, stamp)
         end = read_object(pretrained / RECORD_FILE)["validation_at_end"]
         results = read_object(finetuned / EVALUATION_FOLDER / METRICS_FILE)["results"]
         answered = {question: of[MODEL][METRIC] for question, of in results.items() if METRIC in of[MODEL]}
@@ -77,11 +130,15 @@ class TextAblation:
 
     def _train(self, tables: Sequence[Path], pretrained: Path, finetuned: Path, seed: int) -> None:
         """Both stages; one that is finished says so and stops."""
-        passes = {"max_steps": -1, "num_train_epochs": self.epochs}
-        settings = {"train_files": list(tables), "output_dir": pretrained, "seed": seed}
-        launch("pretrain.sh", self.pretraining, settings | passes)
+        settings = {"output_dir": pretrained, "seed": seed}
+        launch("pretrain.sh", self.pretraining, self._of_pretraining(tables) | settings)
         settings = {"checkpoint": pretrained, "output_dir": finetuned, "seed": seed}
         launch("finetune.sh", self.finetuning, settings)
+
+
+def _digests(run: RunSettings) -> list[list[str]]:
+    """Of its training tables, and of those for validation."""
+    return [table_digests(files, run.cache_dir) for files in (run.train_files, run.validation_files)]
 
 
 def write_arm(tables: Sequence[Path], arm: str, folder: Path) -> list[Path]:

@@ -1,60 +1,13 @@
-"""Suites and the ablation of the text, run as a user runs them; the slow suite."""
+"""Suites, run as a user runs them; the slow suite."""
 
-import csv
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from omnina.suites.text_ablation import NO_TEXT, NONE, SHUFFLED, TRUE, ablation_table, write_arm
-
 ROOT = Path(__file__).parents[2]
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def without_text(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{name: cell for name, cell in row.items() if name != "response"} for row in rows]
-
-
-@pytest.fixture
-def tables(tmp_path) -> list[Path]:
-    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
-    for path, first in zip(paths, (0, 50), strict=True):
-        lines = [f"x,{'ACGT' * (number + 1)},gene {number}" for number in range(first, first + 50)]
-        path.write_text("source,sequence,response\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return paths
-
-
-def test_arms_differ_in_the_annotations_alone(tables, tmp_path):
-    arms = {
-        arm: [rows_of(path) for path in write_arm(tables, arm, tmp_path / arm)]
-        for arm in (TRUE, SHUFFLED, NONE)
-    }
-    assert arms[TRUE] == [rows_of(path) for path in tables]
-    for arm in (SHUFFLED, NONE):
-        for made, true in zip(arms[arm], arms[TRUE], strict=True):
-            assert [(r["source"], r["sequence"]) for r in made] == [
-                (r["source"], r["sequence"]) for r in true
-            ]
-    flat = {arm: [row["response"] for of_table in made for row in of_table] for arm, made in arms.items()}
-    assert Counter(flat[SHUFFLED]) == Counter(flat[TRUE])
-    assert sum(one == other for one, other in zip(flat[SHUFFLED], flat[TRUE], strict=True)) < 10
-    assert set(flat[NONE]) == {NO_TEXT}
-
-
-def test_the_ablations_table_has_a_row_for_each_arm():
-    table = ablation_table(
-        {"true": [{"bits per base": 1.9, "Q?": 0.5}], "none": [{"bits per base": 2, "Q?": 0.4}]}
-    )
-    assert table.splitlines()[0] == "| annotations | bits per base | MCC: Q? |"
-    assert table.splitlines()[3] == "| none | 2.000 | 0.400 |"
 
 
 def run_suite(output: Path, *arguments: str, behind: Sequence[str] = ()) -> subprocess.CompletedProcess:
