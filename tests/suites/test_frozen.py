@@ -129,6 +129,15 @@ def test_other_seeds_are_fitted_anew_and_other_vectors_or_rows_refused(embedder,
         FrozenSuite(embedder, notes, tmp_path, SEEDS, train_rows=20).run([composition])
 
 
+def test_other_rows_of_the_last_task_are_told_before_the_first_is_measured(embedder, composition, tmp_path):
+    last = replace(composition, name="last")
+    last.write(tmp_path / "last")
+    changed = replace(last, test=last.test[1:])
+    with pytest.raises(UserError, match=r"last/test\.csv: there are other rows"):
+        FrozenSuite(embedder, SuiteNotes(), tmp_path, SEEDS).run([composition, changed])
+    assert not (tmp_path / "composition").exists()
+
+
 def test_labels_dealt_out_anew_are_not_found(embedder, tmp_path):
     [task] = [task for task in planted_tasks() if task.name == "codon_period"]
     generator = random.Random(1)
@@ -177,6 +186,14 @@ def test_what_is_not_there_is_told(embed_suite, tmp_path):
     ):
         with pytest.raises(UserError, match=told):
             embed_suite(*arguments)
+
+
+def test_an_output_among_the_tasks_is_told_before_the_checkpoint_is_read(tmp_path, monkeypatch):
+    (tmp_path / "all.csv").write_text("sequence,label\nACGT,1\n")
+    given = ["embed_suite.py", tmp_path, "--output", tmp_path / "out", "--checkpoint", tmp_path / "nowhere"]
+    monkeypatch.setattr(sys, "argv", [str(part) for part in given])
+    with pytest.raises(UserError, match="out lies in the suite's folder"):
+        runpy.run_path(str(ROOT / "scripts" / "embed_suite.py"))["main"]()
 
 
 @pytest.mark.slow
