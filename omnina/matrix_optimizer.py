@@ -46,7 +46,7 @@ class MatrixOptimizer(Optimizer):
         if decayed:
             self.parts["adamw"] = AdamW(decayed, lr, betas, eps, weight_decay, fused=True)
         groups = [group | {KIND: kind} for kind, part in self.parts.items() for group in part.param_groups]
-        super().__init__(groups, {})
+        super().__init__(groups, {"lr": lr})  # schedules with an end of their own ask for it
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> None:

@@ -26,6 +26,7 @@ from omnina.packing import StepPlan, accumulation_steps
 from omnina.prompt import PromptEncoder
 from omnina.resolution import at_resolution
 from omnina.run_settings import RunSettings
+from omnina.schedule import schedule_arguments
 from omnina.shards.local_copies import LocalCopies
 from omnina.shards.token_shards import open_in_place
 from omnina.tables.rows import DataSettings
@@ -77,8 +78,9 @@ class Stage:
 
 
 def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage:
-    """Check settings, tokenise the tables, plan the steps; sets accumulation and ``max_steps`` in args.
+    """Check settings, tokenise the tables, plan the steps.
 
+    Sets accumulation, ``max_steps`` and the schedule's steps in ``args``.
     ``command`` started the run, for its record.
 
     Raises UserError for anything that would go wrong later for a reason that is known now.
@@ -102,6 +104,7 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
     )
     if args.max_steps <= 0:
         args.max_steps = ceil(args.num_train_epochs * plan.steps_per_epoch)
+    args.lr_scheduler_kwargs = schedule_arguments(args, args.max_steps)
     questions = _questions(run, tables[0], plan, tokenizer) if settings.questions else None
     return Stage(run, args, settings, tokenizer, *tables, plan, questions, command)
 

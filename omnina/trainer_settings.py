@@ -10,6 +10,7 @@ from transformers.utils import is_torch_bf16_gpu_available
 
 from omnina.errors import UserError
 from omnina.run_settings import MOST_SECONDS
+from omnina.schedule import check_schedule
 
 BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # of x86 and Arm, by torch's names
 # What transformers calls activation_checkpointing: it had another name before 5.23.
@@ -66,6 +67,7 @@ class TrainerSettings(TrainingArguments):
         self.ignore_data_skip = True
         setattr(self, CHECKPOINTING_KEY, self.activation_checkpointing)
         super().__post_init__()
+        check_schedule(self)
 
     @property
     def recomputed(self) -> float:
