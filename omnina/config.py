@@ -51,6 +51,11 @@ class PretrainSettings(RunSettings):
         super().__post_init__()
         if self.window_cuts < 1:
             raise UserError(f"window_cuts ({self.window_cuts}) must be at least 1.")
+        if self.segmentations > 1 and not self.draws_resolutions:
+            raise UserError(
+                f"segmentations ({self.segmentations}) of pretraining are of a resolution that is drawn; set "
+                "resolution: random, or a number such as 0.1, or leave segmentations out."
+            )
 
     @property
     def plain_weights(self) -> LossWeights:
@@ -89,11 +94,11 @@ class FinetuneSettings(RunSettings):
         default=None,
         metadata={"help": "questions with the same answer for either strand: training reads both"},
     )
-    segmentations: int = field(
-        default=1, metadata={"help": "ways in which training sees each sequence cut into tokens"}
-    )
-    split_share: float = field(
-        default=0.1, metadata={"help": "share of a sequence's tokens split in all ways but the first"}
+    split_share: float | None = field(
+        default=None,
+        metadata={
+            "help": "share of a sequence's tokens split in all segmentations but the first; 0.1 if unset"
+        },
     )
     answer_balance: float = field(
         default=0.0,
@@ -143,9 +148,24 @@ class FinetuneSettings(RunSettings):
             )
         if not 0 <= self.answer_balance <= 1:
             raise UserError(f"answer_balance ({self.answer_balance}) must be from 0 to 1; 0.5 is usual.")
-        if self.segmentations < 1 or not 0 < self.split_share <= 1:
-            raise UserError("segmentations must be at least 1, and split_share above 0 and at most 1.")
+        self._check_split_share()
         self.given_labels()
+
+    def _check_split_share(self) -> None:
+        if self.split_share is None:
+            return
+        if not 0 < self.split_share <= 1:
+            raise UserError(f"split_share ({self.split_share}) must be above 0 and at most 1; 0.1 is usual.")
+        if self.draws_resolutions:
+            raise UserError(
+                f"split_share has no effect with resolution: {self.resolution}, which says how much is "
+                "split; leave it out."
+            )
+        if self.segmentations == 1:
+            raise UserError(
+                "split_share has no effect on the first of the segmentations, the tokenizer's own; set "
+                "segmentations above 1, or leave it out."
+            )
 
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError for early stopping without validations, or without the metric to watch; and as above."""
@@ -174,12 +194,8 @@ class FinetuneSettings(RunSettings):
 
     def training_settings(self) -> DataSettings:
         """Rows come up in several segmentations, and those of ``strand_free_questions`` from both strands."""
-        return replace(
-            super().training_settings(),
-            both_strands=tuple(self.strand_free_questions or ()),
-            segmentations=self.segmentations,
-            split_share=self.split_share,
-        )
+        settings = replace(super().training_settings(), both_strands=tuple(self.strand_free_questions or ()))
+        return settings if self.split_share is None else replace(settings, split_share=self.split_share)
 
     @property
     def plain_weights(self) -> LossWeights:

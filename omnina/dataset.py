@@ -188,8 +188,11 @@ def _decisive(encoder: tuple) -> list:
     """JSON values of all that decides the ids beside the tables."""
     tokenizer_json, bos_id, eos_id, settings = encoder
     values = asdict(settings)
+    # Caches older than these settings keep their names.
     if not settings.soft_masked:
-        del values["soft_masked"]  # caches older than this setting keep their names
+        del values["soft_masked"]
+    if settings.base_probability is None:
+        del values["base_probability"]
     ids = [content_digest(tokenizer_json), bos_id, eos_id, values, asdict(settings.prompt)]
     return [FORMAT_VERSION, *ids]
 

@@ -1,6 +1,7 @@
 """How finely DNA is cut: into the tokenizer's pieces, or into single bases with the same vocabulary.
 
-A run whose rows have a resolution each (``random``, see ``resolution_draws.py``) keeps the tokenizer whole.
+A run whose rows have a resolution each (``random``, or a number; see ``resolution_draws.py``) keeps the
+tokenizer whole.
 
 Pieces make documents four to five times as short; single bases put every base at its own place, which is
 worth more where sequences are short and a signal lies at a certain base. A tokenizer of single bases is the
@@ -13,15 +14,16 @@ import json
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from omnina.chunking import IUPAC, PIECES, RANDOM
+from omnina.chunking import IUPAC, PIECES
 from omnina.errors import UserError
+from omnina.resolution_setting import is_drawn
 from omnina.tokenizer import copied_with
 
 
 def at_resolution(tokenizer: PreTrainedTokenizerFast, resolution: str) -> PreTrainedTokenizerFast:
-    """The tokenizer as it is (``pieces``, ``random``), or one that joins no two bases (``bases``).
+    """The tokenizer as it is (``pieces``, and what is drawn), or one that joins no two bases (``bases``).
 
-    Raises UserError for ``random`` where the tokenizer has no pieces of DNA.
+    Raises UserError for a resolution that is drawn where the tokenizer has no pieces of DNA.
 
     What is no base keeps its pieces; so do words, but for capitals that are IUPAC letters side by side: "DNA"
     becomes three tokens.
@@ -29,11 +31,21 @@ def at_resolution(tokenizer: PreTrainedTokenizerFast, resolution: str) -> PreTra
     if resolution == PIECES:
         return tokenizer
     definition = json.loads(tokenizer.backend_tokenizer.to_str())
-    model = definition["model"]
-    kept = [pair for pair in model["merges"] if not set("".join(pair)) <= set(IUPAC)]
-    if resolution == RANDOM:
-        if len(kept) == len(model["merges"]):
-            raise UserError("resolution: random needs a tokenizer with pieces of DNA; this has bases alone.")
+    merges = definition["model"]["merges"]
+    if is_drawn(resolution):
+        if not any(map(_joins_bases, merges)):
+            raise UserError(
+                f"resolution: {resolution} needs a tokenizer with pieces of DNA; this has bases alone."
+            )
         return tokenizer
-    model["merges"] = kept
+    definition["model"]["merges"] = [pair for pair in merges if not _joins_bases(pair)]
     return copied_with(tokenizer, Tokenizer.from_str(json.dumps(definition)))
+
+
+def has_pieces(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether it joins bases, so that there are several ways to cut a sequence into its tokens."""
+    return any(map(_joins_bases, json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]))
+
+
+def _joins_bases(pair: list[str]) -> bool:
+    return set("".join(pair)) <= set(IUPAC)

@@ -1,8 +1,9 @@
-"""Documents at a resolution drawn for each, from whole pieces to single bases, so that one model learns all.
+"""Documents at a resolution drawn for each, from whole pieces to single bases.
 
-A share p is drawn for a document: 0 for a third of them, 1 for another, anything between for the last; each
-token that is nothing but bases is then replaced by its bases' tokens with probability p. Draws depend on the
-document's own tokens and the number of the draw alone, so they are the same on every machine.
+A share p is given, or drawn for a document: 0 for a third of them, 1 for another, anything between for the
+last, so that one model learns all. Each token that is nothing but bases is then replaced by its bases' tokens
+with probability p. Draws depend on the document's own tokens and the number of the draw alone, so they are
+the same on every machine.
 """
 
 import random
@@ -28,10 +29,11 @@ class ResolutionDraws:
         max_length: of a document, in tokens. Where its sequence has become too long, a window of it at a
             random place stays, and what was cut off is counted in ``trimmed_bases``. A sequence that is
             written (``writing.py``) loses its end, and with it EOS.
+        probability: with which a token is replaced by its bases; drawn for each document if None.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int) -> None:
-        self.max_length = max_length
+    def __init__(self, tokenizer: Tokenizer, max_length: int, probability: float | None = None) -> None:
+        self.max_length, self.probability = max_length, probability
         vocabulary = tokenizer.get_vocab()
         self.bases = {
             token: [vocabulary[base] for base in piece]
@@ -46,7 +48,7 @@ class ResolutionDraws:
     def draw(self, document: Document, number: int) -> Document:
         """The same document at another resolution."""
         generator = random.Random(zlib.crc32(document.input_ids.tobytes(), number))
-        share = _share(generator)
+        share = _share(generator) if self.probability is None else self.probability
         plain = [document.input_ids[slice(*span)].tolist() for span in document.sequence_spans]
         parts = [self._finer(ids, share, generator) for ids in plain]
         cased = [_finer_bases(*each) for each in zip(document.token_bases, plain, parts, strict=False)]

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omnina.chunking import PIECES, RANDOM, RESOLUTIONS
+from omnina.chunking import BASES, PIECES, RANDOM
 from omnina.errors import UserError
 from omnina.loss_weights import LossWeights, given_weights
+from omnina.resolution_setting import base_probability, is_drawn
 from omnina.tables.rows import DataSettings
 
 if TYPE_CHECKING:
@@ -73,9 +74,12 @@ class RunSettings:
     resolution: str = field(
         default=PIECES,
         metadata={
-            "help": "DNA in the tokenizer's pieces, single bases, or drawn for each row",
-            "choices": list(RESOLUTIONS),
+            "help": "DNA in the tokenizer's pieces, in single bases, random for each row, or a number: the "
+            "probability with which a piece is read as its bases"
         },
+    )
+    segmentations: int = field(
+        default=1, metadata={"help": "ways in which training sees each sequence cut into tokens"}
     )
     compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
     fp8: bool = field(
@@ -124,6 +128,7 @@ class RunSettings:
                 f"validation_documents ({self.validation_documents}) must be at least 1; unset, all are used."
             )
         self._check_health()
+        self._check_segmentations()
         if self.local_cache_gb <= 0:
             raise UserError(f"local_cache_gb ({self.local_cache_gb}) must be above 0.")
         if self.fp8 and not self.compile_layers:
@@ -146,6 +151,16 @@ class RunSettings:
                 f"hang_timeout ({self.hang_timeout}) must be from 0 (no limit) to {MOST_SECONDS} seconds."
             )
 
+    def _check_segmentations(self) -> None:
+        base_probability(self.resolution)
+        if self.segmentations < 1:
+            raise UserError(f"segmentations ({self.segmentations}) must be at least 1.")
+        if self.segmentations > 1 and self.resolution == BASES:
+            raise UserError(
+                f"segmentations ({self.segmentations}) has no effect with resolution: bases: single bases "
+                "can be cut in one way only; leave one of the two out."
+            )
+
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments leave out what a setting here needs."""
         if self.muon and (training.optim not in PLAIN_ADAMW or training.optim_args):
@@ -155,7 +170,17 @@ class RunSettings:
 
     def training_settings(self) -> DataSettings:
         """How the training tables are read, where that differs from validation."""
-        return replace(self.data_settings(), random_resolution=self.resolution == RANDOM)
+        return replace(
+            self.data_settings(),
+            random_resolution=self.resolution == RANDOM,
+            base_probability=base_probability(self.resolution),
+            segmentations=self.segmentations,
+        )
+
+    @property
+    def draws_resolutions(self) -> bool:
+        """Whether every training row is cut into tokens in a way that is drawn for it."""
+        return is_drawn(self.resolution)
 
     @property
     def plain_weights(self) -> LossWeights:

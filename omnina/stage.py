@@ -24,7 +24,7 @@ from omnina.model import OmniNAForCausalLM
 from omnina.model_config import read_model_config
 from omnina.packing import StepPlan, accumulation_steps
 from omnina.prompt import PromptEncoder
-from omnina.resolution import at_resolution
+from omnina.resolution import at_resolution, has_pieces
 from omnina.run_settings import RunSettings
 from omnina.schedule import schedule_arguments
 from omnina.shards.local_copies import LocalCopies
@@ -180,12 +180,21 @@ def _questions(
 
 
 def tokenizer_of(run: RunSettings) -> PreTrainedTokenizerFast:
-    """The checkpoint's, or the one named, at the run's resolution."""
+    """The checkpoint's, or the one named, at the run's resolution.
+
+    Raises UserError where several segmentations are wanted of a tokenizer that has one.
+    """
     if run.checkpoint:
         found = checkpoint_tokenizer(Path(run.checkpoint), run.tokenizer_folder)
     else:
         found = load_tokenizer(run.tokenizer_folder)
-    return at_resolution(found, run.resolution)
+    tokenizer = at_resolution(found, run.resolution)
+    if run.segmentations > 1 and not has_pieces(tokenizer):
+        raise UserError(
+            f"segmentations ({run.segmentations}) has no effect: the tokenizer in {run.tokenizer_folder} has "
+            "a token for each base, which can be cut in one way only; leave it out."
+        )
+    return tokenizer
 
 
 def _load(

@@ -161,6 +161,12 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
         ({"checkpoint": "there"}, "one of the two"),
         ({"validation_documents": 0}, "validation_documents .0. must be at least 1"),
         ({"window_cuts": 0}, "window_cuts .0. must be at least 1"),
+        ({"segmentations": 0}, "segmentations .0. must be at least 1"),
+        ({"segmentations": 2}, "segmentations .2. of pretraining are of a resolution that is drawn"),
+        *(
+            ({"resolution": wrong}, f"resolution .{wrong}. must be pieces, bases, random, or a number")
+            for wrong in (0, 1, 1.5, -0.1, "nan", "base")
+        ),
         ({"z_loss": -1.0}, "z_loss .-1.0. must be at least 0; 1e-4 is usual"),
         ({"loss_weights": {"question": 1}}, "loss_weights: there is no 'question' here"),
     ],
@@ -173,6 +179,19 @@ def test_wrong_settings_are_named(tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"segmentations": 2, "resolution": "bases"},
+            "segmentations .2. has no effect with resolution: bases",
+        ),
+        ({"split_share": 0.2}, "set segmentations above 1, or leave it out"),
+        *(
+            (
+                {"split_share": 0.2, "resolution": drawn, "segmentations": 2},
+                f"split_share has no effect with resolution: {drawn}",
+            )
+            for drawn in ("random", 0.1)
+        ),
+        ({"split_share": 0.0, "segmentations": 2}, "split_share .0.0. must be above 0 and at most 1"),
         ({"lora_alpha": 3.0}, "lora_alpha has no effect without lora_rank"),
         ({"label_smoothing": 1.0}, "label_smoothing .1.0. must be at least 0 and below 1"),
         ({"ema_decay": 1.0}, r"ema_decay .1.0. must be above 0 and below 1"),
@@ -239,3 +258,20 @@ def test_bf16_is_true_false_or_auto(tmp_path):
 def test_nothing_is_sent_to_services_that_were_not_named(tmp_path, key, value):
     with pytest.raises(UserError, match=f"{key}.*(sends nothing|name those)"):
         parse_run([written(tmp_path, **{key: value})])
+
+
+@pytest.mark.parametrize("kind", [PretrainSettings, FinetuneSettings])
+def test_a_drawn_resolution_comes_up_in_several_draws(tmp_path, kind):
+    for resolution, drawn in (("random", (True, None)), (0.25, (False, 0.25))):
+        run, _ = parse_any_run([written(tmp_path, resolution=resolution, segmentations=3)], kind)
+        training, validation = run.training_settings(), run.data_settings()
+        assert (training.random_resolution, training.base_probability) == drawn
+        assert (training.segmentations, validation.segmentations) == (3, 1)
+        assert (validation.random_resolution, validation.base_probability) == (False, None)
+
+
+def test_a_share_of_splits_is_a_tenth_unless_given(tmp_path):
+    for given, share in (({}, 0.1), ({"split_share": 0.3}, 0.3)):
+        path = written(tmp_path, checkpoint="c", model_config=None, segmentations=4, **given)
+        run, _ = parse_any_run([path], FinetuneSettings)
+        assert run.training_settings().split_share == share

@@ -57,6 +57,11 @@ def test_a_run_trains_and_answers_at_single_bases(tmp_path):
     make_world(tmp_path)
     output = tmp_path / "out"
     finetune.main(settings(tmp_path, output, resolution=BASES))
+    with pytest.raises(UserError, match="single bases can be cut in one way only"):
+        Answerer(output, segmentations=2)  # its tokenizer tells
+    again = settings(tmp_path, tmp_path / "again", checkpoint=str(output), segmentations=2)
+    with pytest.raises(UserError, match=r"segmentations .2. has no effect: the tokenizer in .*out"):
+        finetune.main(again)
     answerer = Answerer(output)
     cell = "ACGT" * 5
     ids = answerer.tokenizer.encode(cell, add_special_tokens=False)

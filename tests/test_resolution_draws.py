@@ -14,6 +14,7 @@ from omnina.inference.answer import Answerer, Query
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
 from omnina.resolution import at_resolution
 from omnina.resolution_draws import ResolutionDraws
+from omnina.tables.rows import DataSettings, RowEncoder, TableRow
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 
 TOKENIZER = load_tokenizer(Path(__file__).parents[1] / "data" / "tokenizer")
@@ -33,8 +34,10 @@ def bases_in(found: Document, span: tuple[int, int]) -> str:
     return TOKENIZER.decode(found.input_ids[slice(*span)]).strip()
 
 
-def draws(cell: str, count: int = 60, max_length: int = 512) -> list[Document]:
-    drawing = ResolutionDraws(TOKENIZER.backend_tokenizer, max_length)
+def draws(
+    cell: str, count: int = 60, max_length: int = 512, probability: float | None = None
+) -> list[Document]:
+    drawing = ResolutionDraws(TOKENIZER.backend_tokenizer, max_length, probability)
     return [drawing.draw(document(cell), number) for number in range(count)]
 
 
@@ -64,6 +67,29 @@ def test_a_third_is_whole_a_third_is_single_and_the_rest_between():
     assert np.mean(lengths == plain) == pytest.approx(1 / 3, abs=0.07)
     assert np.mean(lengths == lengths.max()) == pytest.approx(1 / 3, abs=0.07)
     assert len(set(lengths.tolist())) > 50
+
+
+def test_a_given_probability_is_that_of_each_piece():
+    plain = document(DNA)
+    (span,) = plain.sequence_spans
+    sizes = [len(TOKENIZER.convert_ids_to_tokens(int(token))) for token in plain.input_ids[slice(*span)]]
+    grown = sum(size - 1 for size in sizes if size > 1)  # where every piece is read as its bases
+    found = draws(DNA, 200, probability=0.2)
+    added = [len(drawn.input_ids) - len(plain.input_ids) for drawn in found]
+    assert np.mean(added) / grown == pytest.approx(0.2, abs=0.03)
+    assert min(added) > 0 and max(added) < grown and len({tuple(d.input_ids) for d in found}) == 200
+
+
+@pytest.mark.parametrize("how", [{"random_resolution": True}, {"base_probability": 0.3}])
+@pytest.mark.parametrize("written", [False, True])
+def test_a_row_of_pretraining_comes_up_in_as_many_draws_as_segmentations(how, written):
+    settings = DataSettings(512, False, None, segmentations=3, written=written, **how)
+    encoder = RowEncoder(TOKENIZER.backend_tokenizer.to_str(), BOS_ID, EOS_ID, settings)
+    [outcome] = encoder.outcomes([TableRow("a.csv", 2, {"sequence": DNA, "response": "a gene"})])
+    assert len(outcome.documents) == 3 * (1 + written)
+    assert len({tuple(each.input_ids) for each in outcome.documents}) == len(outcome.documents)
+    texts = {TOKENIZER.decode(each.input_ids) for each in outcome.documents}
+    assert len(texts) == 1 + written
 
 
 def test_the_same_draw_is_the_same_and_another_another():

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
-from omnina.chunking import BASES, PIECES, Nucleotides
+from omnina.chunking import PIECES, Nucleotides
 from omnina.errors import UserError
 from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
 from omnina.inference.generation import Decoding, Generator
@@ -33,7 +33,7 @@ from omnina.inference.readings import Readings, mean_of_readings
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
-from omnina.resolution import at_resolution
+from omnina.resolution import at_resolution, has_pieces
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 DTYPES = dict(zip(DTYPE_NAMES, (torch.float32, torch.bfloat16), strict=True))
@@ -109,9 +109,9 @@ class Answerer:
         self.negligible = 0.0 if all_labels else NEGLIGIBLE
         self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
         self.resolution = resolution
-        if resolution == BASES and segmentations > 1:
-            raise UserError("--segmentations: single bases can be cut in one way only; leave it out.")
         self.tokenizer = at_resolution(checkpoint_tokenizer(folder), resolution)
+        if segmentations > 1 and not has_pieces(self.tokenizer):
+            raise UserError("--segmentations: single bases can be cut in one way only; leave it out.")
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.decoding = decoding or Decoding()
         self.model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(self.device).eval()

@@ -40,6 +40,7 @@ class DataSettings:
         segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
         split_share: of the sequence's tokens in those others.
         random_resolution: every document, the first too, is at a resolution drawn for it instead.
+        base_probability: or has each token of its sequence read as single bases with that probability.
         soft_masked: which tokens hold bases in lower case is kept beside the ids.
     """
 
@@ -55,6 +56,7 @@ class DataSettings:
     segmentations: int = 1
     split_share: float = 0.1
     random_resolution: bool = False
+    base_probability: float | None = None
     soft_masked: bool = False
 
     @property
@@ -108,7 +110,7 @@ class RowEncoder:
             text_encoder=fastest_encoder,
         )
         self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length)
-        self.draws = ResolutionDraws(tokenizer, settings.max_length)
+        self.draws = ResolutionDraws(tokenizer, settings.max_length, settings.base_probability)
 
     def outcomes(self, records: list[TableRow]) -> list[Outcome]:
         """One outcome per record, in order; all windows are tokenised in one call."""
@@ -165,7 +167,7 @@ class RowEncoder:
     def _segmented(self, encoded: list[Document]) -> list[Document]:
         """Each document in all its segmentations."""
         numbers = range(self.settings.segmentations)
-        if self.settings.random_resolution:
+        if self.settings.random_resolution or self.settings.base_probability is not None:
             return [self.draws.draw(document, number) for number in numbers for document in encoded]
         others = [self.splitter.split(document, number) for number in numbers[1:] for document in encoded]
         return [*encoded, *others]

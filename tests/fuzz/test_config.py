@@ -49,7 +49,8 @@ RUN = {
     "seed": 1,
 }
 PRETRAIN = RUN | {"tokenizer": "t", "model_config": "m.yaml", "window": 3000, "min_bases": 200}
-FINETUNE = RUN | {"checkpoint": "c", "label_sets": {"Which?": ["a", "b"]}, "lora_rank": 8, "split_share": 0.1}
+FINETUNE = RUN | {"checkpoint": "c", "label_sets": {"Which?": ["a", "b"]}, "lora_rank": 8, "segmentations": 2}
+FINETUNE |= {"split_share": 0.1, "resolution": "pieces"}
 MODEL = yaml.safe_load((ROOT / "configs" / "model" / "tiny.yaml").read_text())
 CORPUS = {
     "sources": [{"path": "r.fna", "format": "fasta", "window": 300, "fields": {"organism": "x"}}],
