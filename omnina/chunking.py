@@ -3,6 +3,7 @@
 Pure Python, no torch. Lengths and positions are in bases, from 0, ends exclusive.
 """
 
+import random
 import re
 import zlib
 from dataclasses import dataclass
@@ -54,11 +55,17 @@ class Nucleotides:
         """The same molecule read from the other strand, part by part."""
         return Nucleotides(tuple((label, reverse_complement(bases)) for label, bases in self.parts))
 
-    def shortened(self, part: int, bases: int) -> "Nucleotides":
-        """The same with one part cut to its first ``bases`` bases."""
+    def shortened(self, part: int, bases: int, start: int = 0) -> "Nucleotides":
+        """The same with one part cut to ``bases`` bases from ``start`` on."""
         label, sequence = self.parts[part]
-        cut = (label, sequence[:bases])
+        cut = (label, sequence[start : start + bases])
         return Nucleotides((*self.parts[:part], cut, *self.parts[part + 1 :]))
+
+    def drawn_window(self, part: int, bases: int, number: int) -> "Nucleotides":
+        """The same with one part cut to a window, whose place the cell and the number decide alone."""
+        generator = random.Random(zlib.crc32(self.text.encode(), number))
+        start = generator.randrange(len(self.parts[part][1]) - bases + 1)
+        return self.shortened(part, bases, start)
 
 
 @dataclass(frozen=True)

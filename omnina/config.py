@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from omnina.chunking import SequenceRules
+from omnina.chunking import PIECES, SequenceRules
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
 from omnina.loss_weights import LossWeights
@@ -193,8 +193,15 @@ class FinetuneSettings(RunSettings):
         return DataSettings(self.max_length, True, None, self.bad_rows, "question")
 
     def training_settings(self) -> DataSettings:
-        """Rows come up in several segmentations, and those of ``strand_free_questions`` from both strands."""
-        settings = replace(super().training_settings(), both_strands=tuple(self.strand_free_questions or ()))
+        """Rows come up in several segmentations, and those of ``strand_free_questions`` from both strands.
+
+        Too long ones keep a window at a drawn place; in whole pieces their beginning, as they ever did.
+        """
+        settings = replace(
+            super().training_settings(),
+            both_strands=tuple(self.strand_free_questions or ()),
+            drawn_windows=self.resolution != PIECES,
+        )
         return settings if self.split_share is None else replace(settings, split_share=self.split_share)
 
     @property

@@ -193,6 +193,8 @@ def _decisive(encoder: tuple) -> list:
         del values["soft_masked"]
     if settings.base_probability is None:
         del values["base_probability"]
+    if not settings.drawn_windows:
+        del values["drawn_windows"]
     ids = [content_digest(tokenizer_json), bos_id, eos_id, values, asdict(settings.prompt)]
     return [FORMAT_VERSION, *ids]
 

@@ -119,8 +119,8 @@ class PromptEncoder:
         tokenizer: the tokenizer itself, as in ``tokenizer.json``; it is copied, not changed.
         prompt: whose wording to use.
         bos_id, eos_id: put before the prompt and after the answer.
-        max_length: the longest document, in tokens. What is over is cut off the end of the (longest)
-            sequence; the question and the answer are never shortened.
+        max_length: the longest document, in tokens. What is over is cut off the (longest) sequence: its end,
+            or what is outside a drawn window. The question and the answer are never shortened.
         text_encoder: makes what encodes texts with the tokenizer's ids.
 
     Raises ValueError if not even an empty row fits.
@@ -151,12 +151,17 @@ class PromptEncoder:
                 "better to several hundred"
             )
 
-    def encode(self, rows: Sequence[Row]) -> list[Document | ValueError]:
-        """Documents in the order of the rows; a row that cannot fit gives the ValueError saying why."""
+    def encode(self, rows: Sequence[Row], window: int | None = None) -> list[Document | ValueError]:
+        """Documents in the order of the rows; a row that cannot fit gives the ValueError saying why.
+
+        Args:
+            window: number of the draw that places the window which stays of a sequence that is too long; None
+                keeps its beginning.
+        """
         prompts = self._prompts.encode([self._render(row) for row in rows])
         answers = self._answers.encode([row.response + self.prompt.after_response for row in rows])
         return [
-            self._fit(row, prompt, answer.ids)
+            self._fit(row, prompt, answer.ids, window)
             for row, prompt, answer in zip(rows, prompts, answers, strict=True)
         ]
 
@@ -217,7 +222,9 @@ class PromptEncoder:
         [prompt_text], [answer_text] = self._prompts.encode([prompt]), self._answers.encode([answer])
         return len(prompt_text.ids) + len(answer_text.ids) + 2  # BOS and EOS
 
-    def _fit(self, row: Row, encoded: EncodedText, answer: np.ndarray) -> Document | ValueError:
+    def _fit(
+        self, row: Row, encoded: EncodedText, answer: np.ndarray, window: int | None
+    ) -> Document | ValueError:
         """Cut bases until the document fits: shorter text may segment otherwise, so look again."""
         nucleotides = row.nucleotides
         while (excess := len(encoded.ids) + len(answer) + 2 - self.max_length) > 0:
@@ -227,7 +234,11 @@ class PromptEncoder:
                     f"question and answer leave no room for the sequence in max_length = "
                     f"{self.max_length} tokens (the answer alone takes {len(answer)})"
                 )
-            nucleotides = nucleotides.shortened(part, kept)
+            nucleotides = (
+                nucleotides.shortened(part, kept)
+                if window is None
+                else nucleotides.drawn_window(part, kept, window)
+            )
             [encoded] = self._prompts.encode([self.prompt.render(nucleotides.text, row.question)])
         return self._document(nucleotides, encoded, answer, row.nucleotides.bases - nucleotides.bases)
 

@@ -110,6 +110,7 @@ def test_base_spans_point_at_the_bases():
     nucleotides = parse_cell("gRNA:GATT targetRNA:ACG")
     assert [nucleotides.text[start:end] for start, end in nucleotides.base_spans] == ["GATT", "ACG"]
     assert nucleotides.shortened(0, 2).text == "gRNA:GA targetRNA:ACG"
+    assert nucleotides.shortened(1, 1, start=1).text == "gRNA:GATT targetRNA:C"
     assert nucleotides.bases == 7
 
 

@@ -6,7 +6,7 @@ Knows no torch: a worker process starts with the tokenizer alone.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -28,7 +28,8 @@ class DataSettings:
     """What decides the rows' token ids.
 
     Args:
-        max_length: longest document, in tokens; longer ones lose bases at the end of the sequence.
+        max_length: longest document, in tokens; longer ones lose bases at the end of the sequence,
+        drawn_windows: or on both sides of a window at a place that is drawn for each document.
         questions: rows have a question (fine-tuning); otherwise they do not (pretraining).
         rules: filters and windows, or None to take every sequence whole.
         bad_rows: ``stop`` at the first bad row, or ``skip`` them all and list them.
@@ -57,6 +58,7 @@ class DataSettings:
     split_share: float = 0.1
     random_resolution: bool = False
     base_probability: float | None = None
+    drawn_windows: bool = False
     soft_masked: bool = False
 
     @property
@@ -116,12 +118,12 @@ class RowEncoder:
         """One outcome per record, in order; all windows are tokenised in one call."""
         prepared = [self._prepare(record.cells) for record in records]
         flat = [row for rows, _ in prepared for row in rows]
-        orders = [self.encoder.encode(flat)]
+        orders = [self.encoder.encode(flat, window=0 if self.settings.drawn_windows else None)]
         if self.settings.written:
             orders.append(encode_writing(self.encoder, flat))
         encoded = [iter(documents) for documents in orders]
         return [
-            self._finish(outcome, [each for order in encoded for each in islice(order, len(rows))])
+            self._finish(outcome, rows, [each for order in encoded for each in islice(order, len(rows))])
             for rows, outcome in prepared
         ]
 
@@ -158,19 +160,36 @@ class RowEncoder:
             pieces += [piece.other_strand for piece in pieces]
         return pieces
 
-    def _finish(self, outcome: Outcome, encoded: list[Document | ValueError]) -> Outcome:
-        errors = [entry for entry in encoded if isinstance(entry, ValueError)]
-        if errors:
-            return Outcome(rejected=str(errors[0]))
-        return replace(outcome, documents=tuple(self._segmented(encoded)))
+    def _finish(self, outcome: Outcome, rows: list[Row], encoded: list[Document | ValueError]) -> Outcome:
+        """A record's documents; none and the reason if one of them does not fit."""
+        documents = encoded if _rejection(encoded) else self._segmented(rows, encoded)
+        if rejected := _rejection(documents):
+            return Outcome(rejected=rejected)
+        return replace(outcome, documents=tuple(documents))
 
-    def _segmented(self, encoded: list[Document]) -> list[Document]:
-        """Each document in all its segmentations."""
+    def _segmented(self, rows: list[Row], encoded: list[Document]) -> list[Document | ValueError]:
+        """Each document in all its segmentations; ``encoded`` holds all rows, once or in both orders."""
         numbers = range(self.settings.segmentations)
         if self.settings.random_resolution or self.settings.base_probability is not None:
-            return [self.draws.draw(document, number) for number in numbers for document in encoded]
+            return [
+                self._drawn(row, document, number)
+                for number in numbers
+                for row, document in zip(cycle(rows), encoded, strict=False)
+            ]
         others = [self.splitter.split(document, number) for number in numbers[1:] for document in encoded]
         return [*encoded, *others]
+
+    def _drawn(self, row: Row, document: Document, number: int) -> Document | ValueError:
+        """A document at a resolution that is drawn; of one that was cut each number keeps another window."""
+        if number and self.settings.drawn_windows and document.trimmed_bases:
+            [window] = self.encoder.encode([row], window=number)
+            return window if isinstance(window, ValueError) else self.draws.draw(window, number)
+        return self.draws.draw(document, number)
+
+
+def _rejection(encoded: list[Document | ValueError]) -> str:
+    """Why a record has no documents; empty if it has."""
+    return next((str(entry) for entry in encoded if isinstance(entry, ValueError)), "")
 
 
 def read_records(path: Path, columns: list[str], part: TablePart = WHOLE) -> Iterator[TableRow]:

@@ -1,0 +1,108 @@
+"""What fine-tuning keeps of a sequence that is too long: a window anywhere, the same on every machine."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from omnina.chunking import BASES, PIECES
+from omnina.config import FinetuneSettings, PretrainSettings
+from omnina.prompt import Document
+from omnina.resolution import at_resolution
+from omnina.tables.rows import DataSettings, RowEncoder, TableRow
+from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
+
+TOKENIZER = load_tokenizer(Path(__file__).parents[1] / "data" / "tokenizer")
+LONGEST = 120  # tokens, about half of them the prompt's
+DRAWN = ({"random_resolution": True}, {"base_probability": 0.3})
+
+
+def sequences(count: int, bases: int) -> list[str]:
+    return ["".join(random.Random(seed).choices("ACGT", k=bases)) for seed in range(count)]
+
+
+def outcomes(cells: list[str], resolution: str = PIECES, **how):
+    tokenizer = at_resolution(TOKENIZER, resolution)
+    settings = DataSettings(LONGEST, True, None, **{"drawn_windows": True} | how)
+    encoder = RowEncoder(tokenizer.backend_tokenizer.to_str(), BOS_ID, EOS_ID, settings)
+    texts = {"question": "Is this a gene?", "response": "Yes, it is"}
+    return encoder.outcomes([TableRow("a.csv", 2, {"sequence": cell, **texts}) for cell in cells])
+
+
+def bases_of(document: Document, part: int = 0) -> str:
+    start, stop = document.sequence_spans[part]
+    return TOKENIZER.decode(document.input_ids[start:stop]).strip()
+
+
+def check_window(document: Document, cell: str) -> int:
+    """Everything but the window is there, and what was cut is counted; its first base."""
+    window = bases_of(document)
+    assert cell.count(window) == 1 and len(document.input_ids) <= LONGEST
+    assert (document.bases, document.trimmed_bases) == (len(window), len(cell) - len(window))
+    text = TOKENIZER.decode(document.input_ids, skip_special_tokens=True)
+    assert "Is this a gene?" in text and text.rstrip().endswith("Yes, it is")
+    return cell.index(window)
+
+
+def test_windows_of_single_bases_are_as_long_as_fits_and_anywhere():
+    cells = sequences(40, 400)
+    firsts = []
+    for cell, outcome in zip(cells, outcomes(cells, BASES), strict=True):
+        [document] = outcome.documents
+        assert len(document.input_ids) == LONGEST
+        firsts.append(check_window(document, cell))
+    assert min(firsts) < 80 and max(firsts) > 240 and len(set(firsts)) > 30
+    again = [
+        check_window(o.documents[0], cell) for cell, o in zip(cells, outcomes(cells, BASES), strict=True)
+    ]
+    assert again == firsts
+
+
+@pytest.mark.parametrize("how", DRAWN)
+def test_every_draw_of_a_resolution_has_a_window_of_its_own(how):
+    cells = sequences(8, 900)
+    for cell, outcome in zip(cells, outcomes(cells, segmentations=5, **how), strict=True):
+        assert len({check_window(document, cell) for document in outcome.documents}) > 3
+
+
+@pytest.mark.parametrize("how", [*DRAWN, {}])
+def test_what_fits_stays_whole(how):
+    cell = "ACGTTGCATGCC"
+    [outcome] = outcomes([cell], segmentations=3, **how)
+    assert [(bases_of(each), each.trimmed_bases) for each in outcome.documents] == [(cell, 0)] * 3
+
+
+def test_the_longest_of_several_parts_is_cut():
+    [cell] = sequences(1, 300)
+    [outcome] = outcomes([f"guide:GATTACA target:{cell}"], BASES)
+    [document] = outcome.documents
+    assert bases_of(document) == "GATTACA" and cell.index(bases_of(document, part=1)) > 0
+    assert document.bases + document.trimmed_bases == 307
+
+
+def test_without_windows_the_beginning_stays():
+    cells = sequences(5, 400)
+    for cell, outcome in zip(cells, outcomes(cells, BASES, drawn_windows=False), strict=True):
+        assert check_window(outcome.documents[0], cell) == 0
+
+
+def test_a_row_whose_question_leaves_no_room_is_rejected():
+    encoder = RowEncoder(
+        TOKENIZER.backend_tokenizer.to_str(),
+        *(BOS_ID, EOS_ID),
+        DataSettings(LONGEST, True, None, drawn_windows=True, base_probability=0.5, segmentations=2),
+    )
+    cells = {"sequence": "ACGT" * 50, "question": "why? " * 100, "response": "so"}
+    [outcome] = encoder.outcomes([TableRow("a.csv", 2, cells)])
+    assert "leave no room for the sequence" in outcome.rejected and not outcome.documents
+
+
+@pytest.mark.parametrize(
+    ("resolution", "drawn"), [("pieces", False), ("bases", True), ("random", True), ("0.1", True)]
+)
+def test_windows_are_of_fine_tunings_training_alone(resolution, drawn):
+    given = {"train_files": ["a.csv"], "validation_files": ["b.csv"], "tokens_per_step": 8192}
+    given |= {"tokens_per_device": 4096, "checkpoint": "c", "resolution": resolution}
+    run = FinetuneSettings(**given)
+    assert (run.training_settings().drawn_windows, run.data_settings().drawn_windows) == (drawn, False)
+    assert not PretrainSettings(**given).training_settings().drawn_windows
