@@ -11,7 +11,13 @@ import torch
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 from omnina.answer_balance import balanced_copies
-from omnina.checkpoints.contents import TOKENIZER_KEY, WRITES_KEY, checkpoint_tokenizer, weights_digest
+from omnina.checkpoints.contents import (
+    RESOLUTION_KEY,
+    TOKENIZER_KEY,
+    WRITES_KEY,
+    checkpoint_tokenizer,
+    weights_digest,
+)
 from omnina.chunking import BASES
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
@@ -137,6 +143,7 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
 def _state_training(config: LlamaConfig, stage: Stage) -> None:
     """What the checkpoint says of its training in ``config.json``."""
     setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
+    setattr(config, RESOLUTION_KEY, stage.run.resolution if has_pieces(stage.tokenizer) else BASES)
     vars(config).pop(WRITES_KEY, None)  # of the checkpoint it started from
     if getattr(stage.run, "write_sequences", False):  # pretraining's
         setattr(config, WRITES_KEY, True)

@@ -1,5 +1,6 @@
 """One base per token: the same vocabulary, from training to whoever loads the checkpoint."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,17 @@ from omnina import finetune
 from omnina.chunking import BASES, PIECES, RANDOM, parse_cell
 from omnina.errors import UserError
 from omnina.inference.answer import Answerer, Query
+from omnina.inference.packed import PackedReader
 from omnina.resolution import at_resolution
 from omnina.tokenizer import load_tokenizer, save_tokenizer, vocabulary_digest
 
 TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer"
 DNA = "ACGTTGCATGCCGATAAACGTTRYN" * 8
 TEXT = "16S ribosomal RNA gene of Escherichia coli\n"
+
+
+def trained_resolution(folder: Path) -> str:
+    return json.loads((folder / "config.json").read_text())["trained_resolution"]
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +75,49 @@ def test_a_run_trains_and_answers_at_single_bases(tmp_path):
     [answer] = answerer.answer([Query(parse_cell(cell), RICH)])
     assert set(answer.labels) == {"yes", "no"}
     assert "resolution" in (output / "README.md").read_text()
+    assert trained_resolution(output) == BASES
+
+
+def test_a_checkpoint_of_single_bases_stays_one_whatever_resolution_goes_on(tmp_path):
+    """``pieces`` is the default, and means the checkpoint's own tokenizer."""
+    make_world(tmp_path)
+    save_tokenizer(at_resolution(load_tokenizer(tmp_path / "base"), BASES), tmp_path / "base")
+    finetune.main(settings(tmp_path, tmp_path / "out", max_steps=2, save_steps=2, eval_steps=2))
+    assert trained_resolution(tmp_path / "out") == BASES
+
+
+@pytest.mark.parametrize("trained", [PIECES, "0.1"])
+def test_whoever_reads_bases_of_a_checkpoint_that_never_did_is_warned_once(tmp_path, capsys, trained):
+    make_world(tmp_path)
+    output = tmp_path / "out"
+    finetune.main(settings(tmp_path, output, resolution=trained, max_steps=2, save_steps=2, eval_steps=2))
+    assert trained_resolution(output) == trained
+    for kind in (
+        lambda how: Answerer(output, resolution=how).reader,
+        lambda how: PackedReader(output, resolution=how),
+    ):
+        for resolution, warnings in ((PIECES, 0), (BASES, 1)):
+            capsys.readouterr()
+            kind(resolution)
+            told = capsys.readouterr().err
+            assert (
+                told.count("warning: --resolution bases")
+                == told.count(f"resolution: '{trained}'")
+                == warnings
+            )
+
+
+@pytest.mark.parametrize("known", [{"trained_resolution": RANDOM}, {}])
+def test_nobody_is_warned_of_drawn_resolutions_or_where_it_is_not_known(tmp_path, capsys, known):
+    make_world(tmp_path)
+    path = tmp_path / "base" / "config.json"
+    config = json.loads(path.read_text())
+    assert "trained_resolution" not in config
+    path.write_text(json.dumps(config | known))
+    PackedReader(tmp_path / "base", resolution=BASES)
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_a_checkpoint_reads_pieces_or_bases_alone(tmp_path):
+    with pytest.raises(UserError, match="resolution 'base': a checkpoint reads pieces or bases"):
+        PackedReader(tmp_path, resolution="base")

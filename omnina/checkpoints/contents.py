@@ -14,6 +14,7 @@ from omnina.tokenizer import load_tokenizer, vocabulary_digest
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 TOKENIZER_KEY = "tokenizer_sha256"  # in config.json: the vocabulary that the weights belong to
 WRITES_KEY = "writes_sequences"  # there too: pretraining read rows from annotation to sequence as well
+RESOLUTION_KEY = "trained_resolution"  # and how finely the last training cut DNA into tokens
 COMMANDS = {"pretrain": "bash pretrain.sh", "finetune": "bash finetune.sh"}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
+from omnina.checkpoints.contents import weights_digest
 from omnina.chunking import PIECES, Nucleotides
 from omnina.errors import UserError
 from omnina.inference import DTYPE_NAMES, TOKENS_PER_BATCH
@@ -29,11 +29,12 @@ from omnina.inference.questions import (
     nearest_question,
     questions_record,
 )
+from omnina.inference.reading_resolution import reading_tokenizer, warn_of_untrained
 from omnina.inference.readings import Readings, mean_of_readings
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
-from omnina.resolution import at_resolution, has_pieces
+from omnina.resolution import has_pieces
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 DTYPES = dict(zip(DTYPE_NAMES, (torch.float32, torch.bfloat16), strict=True))
@@ -109,7 +110,8 @@ class Answerer:
         self.negligible = 0.0 if all_labels else NEGLIGIBLE
         self.folder, self.dtype, self.tokens_per_batch = folder, dtype, tokens_per_batch
         self.resolution = resolution
-        self.tokenizer = at_resolution(checkpoint_tokenizer(folder), resolution)
+        self.tokenizer = reading_tokenizer(folder, resolution)
+        warn_of_untrained(folder, resolution)
         if segmentations > 1 and not has_pieces(self.tokenizer):
             raise UserError("--segmentations: single bases can be cut in one way only; leave it out.")
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -31,7 +31,7 @@ def add_resolution_option(parser: argparse.ArgumentParser) -> None:
         "--resolution",
         choices=[PIECES, BASES],
         default=PIECES,
-        help="bases: a token for each, for checkpoints trained with resolution: random",
+        help="bases: a token for each, for checkpoints trained with resolution: random; others are warned of",
     )
 
 

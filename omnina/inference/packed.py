@@ -13,15 +13,15 @@ import numpy as np
 import torch
 
 from omnina.attention import common_prefix
-from omnina.checkpoints.contents import checkpoint_tokenizer, weights_digest
+from omnina.checkpoints.contents import weights_digest
 from omnina.chunking import PIECES
 from omnina.inference import TOKENS_PER_BATCH
 from omnina.inference.questions import load_questions
+from omnina.inference.reading_resolution import reading_tokenizer, warn_of_untrained
 from omnina.inference.scoring import by_tokens
 from omnina.model import OmniNAForCausalLM
 from omnina.packing import FlatCollator
 from omnina.prompt import PRETRAIN_PROMPT, Document, Prompt, PromptEncoder
-from omnina.resolution import at_resolution
 from omnina.tokenizer import BOS_ID, EOS_ID
 
 
@@ -55,8 +55,9 @@ class PackedReader:
     ) -> None:
         self.resolution = resolution
         self.folder, self.tokens_per_batch = folder, tokens_per_batch
-        self.tokenizer = at_resolution(checkpoint_tokenizer(folder), resolution)
+        self.tokenizer = reading_tokenizer(folder, resolution)
         if model is None:
+            warn_of_untrained(folder, resolution)
             device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
             model = OmniNAForCausalLM.from_pretrained(folder, dtype=dtype).to(device).eval()
         self.model, self.device, self.dtype = model, model.device, model.dtype
