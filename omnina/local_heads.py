@@ -36,12 +36,10 @@ from omnina.model import DocumentAttention, OmniNAForCausalLM
 from omnina.rotary import rotary_tables, rotate
 
 COMMON_SHARE = 2.0  # of the common vector: times what an embedding has of its own
-LEAD = (
-    3.0  # logits by which the token looked at leads its neighbours: it has about nine tenths of the attention
-)
-FREQUENCIES = (
-    9  # the fastest ones: slower ones tell neighbours apart badly, fewer repeat over a long document
-)
+# Logits by which the token looked at leads its neighbours: it has about nine tenths of the attention.
+LEAD = 3.0
+# The fastest ones: slower ones tell neighbours apart badly, fewer repeat over a long document.
+FREQUENCIES = 9
 SMALLEST_HEAD = 16  # of 8 frequencies; with fewer a head looks at several places, or at none
 RANDOM_PART = 0.02  # of a pointed head's query and key: their standard deviation, at most
 CODON = 3  # bases

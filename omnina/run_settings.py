@@ -33,7 +33,10 @@ class RunSettings:
     model_config: str | None = field(default=None, metadata={"help": "YAML with the architecture"})
     local_heads: bool = field(
         default=False,
-        metadata={"help": "heads of the first two layers begin by looking a few tokens back"},
+        metadata={
+            "help": "heads of the first two layers begin by looking a few tokens back; with resolution: "
+            "bases those of all layers but the last, three at most"
+        },
     )
     max_length: int = field(default=2048, metadata={"help": "longest document, in tokens"})
     bad_rows: str = field(
