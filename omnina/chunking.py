@@ -7,6 +7,7 @@ import random
 import re
 import zlib
 from dataclasses import dataclass
+from math import ceil
 
 PIECES, BASES, RANDOM = RESOLUTIONS = ("pieces", "bases", "random")  # how finely tokens cut DNA
 IUPAC = "ACGTURYSWKMBDHVN"
@@ -66,6 +67,19 @@ class Nucleotides:
         generator = random.Random(zlib.crc32(self.text.encode(), number))
         start = generator.randrange(len(self.parts[part][1]) - bases + 1)
         return self.shortened(part, bases, start)
+
+    def random_window(self, shortest: float, number: int) -> "Nucleotides":
+        """The same with its longest part cut to a window, which the cell and the number decide alone.
+
+        Args:
+            shortest: share of the part's bases that the window has at least.
+            number: of the draw.
+        """
+        sizes = [len(bases) for _, bases in self.parts]
+        bases, longest = max(sizes), sizes.index(max(sizes))
+        generator = random.Random(zlib.crc32(self.text.encode(), number))
+        kept = generator.randint(ceil(shortest * bases), bases)
+        return self.shortened(longest, kept, generator.randint(0, bases - kept))
 
 
 @dataclass(frozen=True)

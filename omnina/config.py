@@ -100,6 +100,16 @@ class FinetuneSettings(RunSettings):
             "help": "share of a sequence's tokens split in all segmentations but the first; 0.1 if unset"
         },
     )
+    random_windows: int = field(
+        default=1,
+        metadata={
+            "help": "times that training sees each row: whole, and in windows at random places; epochs grow"
+        },
+    )
+    shortest_window: float | None = field(
+        default=None,
+        metadata={"help": "share of the sequence's bases that those windows hold at least; 0.6 if unset"},
+    )
     answer_balance: float = field(
         default=0.0,
         metadata={"help": "rare answers come up more often, so epochs grow; 1: all of a question alike"},
@@ -149,6 +159,7 @@ class FinetuneSettings(RunSettings):
         if not 0 <= self.answer_balance <= 1:
             raise UserError(f"answer_balance ({self.answer_balance}) must be from 0 to 1; 0.5 is usual.")
         self._check_split_share()
+        self._check_random_windows()
         self.given_labels()
 
     def _check_split_share(self) -> None:
@@ -165,6 +176,21 @@ class FinetuneSettings(RunSettings):
             raise UserError(
                 "split_share has no effect on the first of the segmentations, the tokenizer's own; set "
                 "segmentations above 1, or leave it out."
+            )
+
+    def _check_random_windows(self) -> None:
+        if self.random_windows < 1:
+            raise UserError(f"random_windows ({self.random_windows}) must be at least 1; 8 is usual.")
+        if self.shortest_window is None:
+            return
+        if not 0 < self.shortest_window < 1:
+            raise UserError(
+                f"shortest_window ({self.shortest_window}) must be above 0 and below 1; 0.6 is usual."
+            )
+        if self.random_windows == 1:
+            raise UserError(
+                "shortest_window has no effect on whole sequences; set random_windows above 1, or leave "
+                "it out."
             )
 
     def check_beside(self, training: "TrainerSettings") -> None:
@@ -193,7 +219,7 @@ class FinetuneSettings(RunSettings):
         return DataSettings(self.max_length, True, None, self.bad_rows, "question")
 
     def training_settings(self) -> DataSettings:
-        """Rows come up in several segmentations, and those of ``strand_free_questions`` from both strands.
+        """Rows come up in several windows and segmentations; of ``strand_free_questions``, from both strands.
 
         Too long ones keep a window at a drawn place; in whole pieces their beginning, as they ever did.
         """
@@ -201,8 +227,10 @@ class FinetuneSettings(RunSettings):
             super().training_settings(),
             both_strands=tuple(self.strand_free_questions or ()),
             drawn_windows=self.resolution != PIECES,
+            random_windows=self.random_windows,
         )
-        return settings if self.split_share is None else replace(settings, split_share=self.split_share)
+        given = {"split_share": self.split_share, "shortest_window": self.shortest_window}
+        return replace(settings, **{name: share for name, share in given.items() if share is not None})
 
     @property
     def plain_weights(self) -> LossWeights:

@@ -195,6 +195,8 @@ def _decisive(encoder: tuple) -> list:
         del values["base_probability"]
     if not settings.drawn_windows:
         del values["drawn_windows"]
+    if settings.random_windows == 1:
+        del values["random_windows"], values["shortest_window"]
     ids = [content_digest(tokenizer_json), bos_id, eos_id, values, asdict(settings.prompt)]
     return [FORMAT_VERSION, *ids]
 

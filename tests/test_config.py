@@ -192,6 +192,9 @@ def test_wrong_settings_are_named(tmp_path, changes, message):
             for drawn in ("random", 0.1)
         ),
         ({"split_share": 0.0, "segmentations": 2}, "split_share .0.0. must be above 0 and at most 1"),
+        ({"random_windows": 0}, "random_windows .0. must be at least 1"),
+        ({"shortest_window": 0.5}, "shortest_window has no effect on whole sequences; set random_windows"),
+        ({"random_windows": 4, "shortest_window": 1.0}, "shortest_window .1.0. must be above 0 and below 1"),
         ({"lora_alpha": 3.0}, "lora_alpha has no effect without lora_rank"),
         ({"label_smoothing": 1.0}, "label_smoothing .1.0. must be at least 0 and below 1"),
         ({"ema_decay": 1.0}, r"ema_decay .1.0. must be above 0 and below 1"),
@@ -268,6 +271,15 @@ def test_a_drawn_resolution_comes_up_in_several_draws(tmp_path, kind):
         assert (training.random_resolution, training.base_probability) == drawn
         assert (training.segmentations, validation.segmentations) == (3, 1)
         assert (validation.random_resolution, validation.base_probability) == (False, None)
+
+
+def test_random_windows_are_of_training_alone(tmp_path):
+    for given, shortest in (({}, 0.6), ({"shortest_window": 0.3}, 0.3)):
+        path = written(tmp_path, checkpoint="c", model_config=None, random_windows=4, **given)
+        run, _ = parse_any_run([path], FinetuneSettings)
+        training, validation = run.training_settings(), run.data_settings()
+        assert (training.random_windows, training.shortest_window) == (4, shortest)
+        assert validation.random_windows == 1
 
 
 def test_a_share_of_splits_is_a_tenth_unless_given(tmp_path):

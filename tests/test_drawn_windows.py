@@ -1,11 +1,11 @@
-"""What fine-tuning keeps of a sequence that is too long: a window anywhere, the same on every machine."""
+"""Windows that fine-tuning draws, of sequences that are too long and of all: the same on every machine."""
 
 import random
 from pathlib import Path
 
 import pytest
 
-from omnina.chunking import BASES, PIECES
+from omnina.chunking import BASES, PIECES, reverse_complement
 from omnina.config import FinetuneSettings, PretrainSettings
 from omnina.prompt import Document
 from omnina.resolution import at_resolution
@@ -106,3 +106,29 @@ def test_windows_are_of_fine_tunings_training_alone(resolution, drawn):
     run = FinetuneSettings(**given)
     assert (run.training_settings().drawn_windows, run.data_settings().drawn_windows) == (drawn, False)
     assert not PretrainSettings(**given).training_settings().drawn_windows
+
+
+def test_random_windows_are_of_drawn_lengths_and_places_behind_the_whole_sequence():
+    cells = sequences(10, 50)
+    how = {"random_windows": 20, "shortest_window": 0.5}
+    for cell, outcome in zip(cells, outcomes(cells, BASES, **how), strict=True):
+        found = [bases_of(document) for document in outcome.documents]
+        assert found[0] == cell and len(found) == 20
+        assert all(window in cell and 25 <= len(window) <= 50 for window in found)
+        assert (
+            len({len(window) for window in found}) > 10 and len({cell.index(window) for window in found}) > 5
+        )
+        assert not any(document.trimmed_bases for document in outcome.documents)
+        again = outcomes([cell], BASES, **how)[0].documents
+        assert [bases_of(document) for document in again] == found
+
+
+def test_random_windows_are_of_the_longest_part_and_of_both_strands():
+    [cell] = sequences(1, 40)
+    questions = ("Is this a gene?",)
+    [outcome] = outcomes([f"guide:GATTACA target:{cell}"], random_windows=3, both_strands=questions)
+    given, other = outcome.documents[:3], outcome.documents[3:]
+    assert {bases_of(document) for document in given} == {"GATTACA"}
+    for document, turned in zip(given, other, strict=True):
+        assert bases_of(document, part=1) in cell
+        assert bases_of(turned, part=1) == reverse_complement(bases_of(document, part=1))
