@@ -4,7 +4,8 @@
 
 Prints bits per base on the validation sequences, and the fine-tuned models' MCC on each question, as means
 over seeds with 95 % intervals. Settings and tables of both stages are checked before the first run. A run
-that was stopped goes on, one that was finished is kept. Paths in YAML files are from this repository's root.
+that was stopped goes on, one that was finished is kept. tokens_per_step must hold the longest row twice, and
+dealing annotations out anew makes longer ones. Paths in YAML files are from this repository's root.
 """
 
 import argparse
@@ -13,7 +14,9 @@ from pathlib import Path
 from omnina.command import positive_number, run_command, whole_number
 from omnina.suites.launching import ROOT
 
-PRETRAINING, FINETUNING = (ROOT / "configs" / stage / "example.yaml" for stage in ("pretrain", "finetune"))
+PRETRAINING, FINETUNING = (
+    ROOT / "configs" / "sweeps" / f"text_ablation_{stage}.yaml" for stage in ("pretraining", "finetuning")
+)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -24,7 +27,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pretraining", type=Path, default=PRETRAINING)
     parser.add_argument("--finetuning", type=Path, default=FINETUNING)
     parser.add_argument("--train_files", nargs="+", default=[str(ROOT / "data/pretrain_train_example.csv")])
-    parser.add_argument("--epochs", type=positive_number, default=2.0, help="of pretraining")
+    parser.add_argument("--epochs", type=positive_number, default=1.0, help="of pretraining")
     parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=[1, 2, 3])
     parser.add_argument("--output", type=Path, default=Path("output/text_ablation"))
     return parser.parse_args()
