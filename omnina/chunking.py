@@ -69,17 +69,15 @@ class Nucleotides:
         return self.shortened(part, bases, start)
 
     def random_window(self, shortest: float, number: int) -> "Nucleotides":
-        """The same with its longest part cut to a window, which the cell and the number decide alone.
+        """A lone sequence cut to a window, which the cell and the number decide alone.
 
         Args:
-            shortest: share of the part's bases that the window has at least.
+            shortest: share of the bases that the window has at least.
             number: of the draw.
         """
-        sizes = [len(bases) for _, bases in self.parts]
-        bases, longest = max(sizes), sizes.index(max(sizes))
         generator = random.Random(zlib.crc32(self.text.encode(), number))
-        kept = generator.randint(ceil(shortest * bases), bases)
-        return self.shortened(longest, kept, generator.randint(0, bases - kept))
+        kept = generator.randint(ceil(shortest * self.bases), self.bases)
+        return self.shortened(0, kept, generator.randint(0, self.bases - kept))
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ class FinetuneSettings(RunSettings):
 
     def _check_random_windows(self) -> None:
         if self.random_windows < 1:
-            raise UserError(f"random_windows ({self.random_windows}) must be at least 1; 8 is usual.")
+            raise UserError(f"random_windows ({self.random_windows}) must be at least 1, which is none.")
         if self.shortest_window is None:
             return
         if not 0 < self.shortest_window < 1:

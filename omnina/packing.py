@@ -34,6 +34,16 @@ SLACK = 0.01  # share of a step left free, so that its rows can be dealt out eve
 SHAPE_MULTIPLE = 128  # fixed batch lengths are rounded up to this, the tile of a GPU's matrix product
 
 
+def spread_over_blocks(rows: np.ndarray, seed: int, block_rows: int = BLOCK_ROWS) -> np.ndarray:
+    """(rows,) ids in an order in which neighbours are in different blocks; as they are if they fit one.
+
+    For rows that are alike and side by side: a block of them would be learned in one stretch, and not again.
+    """
+    if len(rows) <= block_rows:
+        return rows
+    return np.random.default_rng(seed).permutation(rows)
+
+
 class StepPlan:
     """The rows of every step; depends on the arguments alone.
 

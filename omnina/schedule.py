@@ -4,6 +4,7 @@
 ``lr_scheduler_kwargs`` (under 1 a share of all steps, as ``warmup_steps`` is), over which it goes down.
 """
 
+from math import floor
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,12 +30,16 @@ def schedule_arguments(args: "TrainerSettings", steps: int) -> dict | None:
     if args.lr_scheduler_type != "warmup_stable_decay":
         return args.lr_scheduler_kwargs
     given = dict(args.lr_scheduler_kwargs or {})
+    if "num_stable_steps" in given:  # transformers would train the steps behind the decay at the lowest rate
+        raise UserError(
+            "lr_scheduler_kwargs: num_stable_steps follows from the run's steps; set num_decay_steps alone."
+        )
     wanted = given.get("num_decay_steps", DECAY_SHARE)
-    decay = round(wanted * steps) if wanted < 1 else wanted
+    decay = floor(wanted * steps) if wanted < 1 else wanted  # the warm-up's share is rounded up
     if not 0 <= decay <= steps - args.get_warmup_steps(steps):
         raise UserError(
-            f"lr_scheduler_kwargs: num_decay_steps ({wanted}) does not fit after the warm-up of a run of "
-            f"{steps} steps; under 1 it is a share of them, and {DECAY_SHARE} is usual."
+            f"lr_scheduler_kwargs: num_decay_steps ({wanted}) does not fit after the warm-up (warmup_steps: "
+            f"{args.warmup_steps}); under 1 it is a share of all steps, and {DECAY_SHARE} is usual."
         )
     return given | {"num_decay_steps": decay}
 

@@ -28,7 +28,7 @@ from omnina.local_heads import start_local_heads
 from omnina.mixing import check_mixing, row_copies, table_repeats
 from omnina.model import OmniNAForCausalLM
 from omnina.model_config import read_model_config
-from omnina.packing import StepPlan, accumulation_steps
+from omnina.packing import StepPlan, accumulation_steps, spread_over_blocks
 from omnina.prompt import PromptEncoder
 from omnina.resolution import at_resolution, has_pieces
 from omnina.run_settings import RunSettings
@@ -282,7 +282,14 @@ def step_plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> S
 
 
 def _copies(run: RunSettings, data: TokenizedData, seed: int) -> np.ndarray | None:
-    """Row ids of an epoch in which some come up several times; None if none does."""
+    """Document ids of an epoch in which some come up several times, or in another order; None if neither."""
+    copies = _repeated(run, data, seed)
+    if getattr(run, "random_windows", 1) == 1:  # fine-tuning's
+        return copies
+    return spread_over_blocks(np.arange(len(data.lengths)) if copies is None else copies, seed)
+
+
+def _repeated(run: RunSettings, data: TokenizedData, seed: int) -> np.ndarray | None:
     rows = list(data.documents_by_file.values())
     weights = run.train_weights or [1.0] * len(rows)
     balance = getattr(run, "answer_balance", 0)  # fine-tuning's

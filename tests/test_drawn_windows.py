@@ -3,10 +3,12 @@
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from omnina.chunking import BASES, PIECES, reverse_complement
 from omnina.config import FinetuneSettings, PretrainSettings
+from omnina.packing import spread_over_blocks
 from omnina.prompt import Document
 from omnina.resolution import at_resolution
 from omnina.tables.rows import DataSettings, RowEncoder, TableRow
@@ -123,12 +125,27 @@ def test_random_windows_are_of_drawn_lengths_and_places_behind_the_whole_sequenc
         assert [bases_of(document) for document in again] == found
 
 
-def test_random_windows_are_of_the_longest_part_and_of_both_strands():
+def test_random_windows_are_of_both_strands():
     [cell] = sequences(1, 40)
-    questions = ("Is this a gene?",)
-    [outcome] = outcomes([f"guide:GATTACA target:{cell}"], random_windows=3, both_strands=questions)
+    [outcome] = outcomes([cell], random_windows=3, both_strands=("Is this a gene?",))
     given, other = outcome.documents[:3], outcome.documents[3:]
-    assert {bases_of(document) for document in given} == {"GATTACA"}
     for document, turned in zip(given, other, strict=True):
-        assert bases_of(document, part=1) in cell
-        assert bases_of(turned, part=1) == reverse_complement(bases_of(document, part=1))
+        assert bases_of(document) in cell
+        assert bases_of(turned) == reverse_complement(bases_of(document))
+
+
+def test_guides_and_targets_have_no_random_windows():
+    [outcome] = outcomes(["guide:GATTACA target:GATTACAGATTACA"], random_windows=5)
+    [document] = outcome.documents
+    assert [bases_of(document, part) for part in (0, 1)] == ["GATTACA", "GATTACAGATTACA"]
+
+
+def test_windows_of_one_row_are_learned_far_apart():
+    rows = np.arange(1000)
+    assert spread_over_blocks(rows, seed=1, block_rows=1000) is rows
+    spread = spread_over_blocks(rows, seed=1, block_rows=100)
+    assert sorted(spread) == rows.tolist() and spread.tolist() != rows.tolist()
+    assert spread.tolist() == spread_over_blocks(rows, seed=1, block_rows=100).tolist()
+    blocks = np.empty(1000, dtype=int)
+    blocks[spread] = np.arange(1000) // 100
+    assert np.mean([len(set(blocks[start : start + 20])) for start in range(0, 1000, 20)]) > 7

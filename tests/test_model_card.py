@@ -134,3 +134,15 @@ def test_the_code_in_the_card_runs(finished, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     exec(compile(code, "README.md", "exec"), {})
     assert capsys.readouterr().out.endswith("\n")
+
+
+def test_the_card_states_shares_that_were_left_to_their_defaults(folder):
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    for given, stated, missing in (
+        ({"random_windows": 20}, "| shortest_window | 0.6 |", "split_share"),
+        ({"segmentations": 4, "split_share": None}, "| split_share | 0.1 |", "shortest_window"),
+        ({"segmentations": 4, "resolution": "random"}, "| segmentations | 4 |", "split_share"),
+    ):
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings | given))
+        text = card(folder, record=RECORD)
+        assert stated in text and missing not in text

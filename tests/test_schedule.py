@@ -27,7 +27,7 @@ def test_a_stable_rate_goes_down_over_the_last_steps_alone(world, tmp_path, leng
     schedule = {"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": {"num_decay_steps": 0.3}}
     finetune.main(settings(world, output, muon=muon, **schedule, **length))
     steps = record(output)["steps"]
-    decay = round(0.3 * steps)
+    decay = int(0.3 * steps)
     written = yaml.safe_load((output / "config.yaml").read_text())
     assert decay > 1 and written["lr_scheduler_kwargs"] == {"num_decay_steps": decay}
     log = json.loads((output / "training_log.json").read_text())["log_history"]
@@ -43,6 +43,13 @@ def test_the_usual_decay_is_a_tenth_of_all_steps():
     assert schedule_arguments(given, 100) == {"num_decay_steps": 7, "decay_type": "1-sqrt"}
 
 
+@pytest.mark.parametrize("steps", [7, 15, 100, 3743])
+def test_shares_that_fill_a_run_fit_however_they_are_rounded(steps):
+    given = parsed(*STABLE, "--warmup_steps", "0.5", "--lr_scheduler_kwargs", '{"num_decay_steps": 0.5}')
+    decay = schedule_arguments(given, steps)["num_decay_steps"]
+    assert decay == steps // 2 and decay + given.get_warmup_steps(steps) == steps
+
+
 def test_other_schedules_keep_what_they_were_given():
     assert schedule_arguments(parsed(), 100) is None
 
@@ -56,6 +63,7 @@ def test_other_schedules_keep_what_they_were_given():
         ("warmup_stable_decay", '{"min_lr_ratio": "low"}', "not what warmup_stable_decay takes"),
         ("warmup_stable_decay", '{"num_decay_steps": 96}', r"num_decay_steps .96. does not fit after"),
         ("warmup_stable_decay", '{"num_decay_steps": -1}', "num_decay_steps .-1. does not fit"),
+        ("warmup_stable_decay", '{"num_stable_steps": 50}', "num_stable_steps follows from the run's steps"),
         ("polynomial", '{"lr_end": 1}', "must be smaller than initial lr"),
     ],
 )

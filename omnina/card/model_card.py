@@ -5,15 +5,18 @@ Everything in it is read from the checkpoint's own files; what is not known is l
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import jinja2
 
+from omnina.chunking import PIECES
 from omnina.evaluation.summary import markdown_table
 from omnina.files.durable import write_whole
 from omnina.files.json_file import read_object
 from omnina.files.yaml_file import read_yaml
 from omnina.inference.questions import load_questions
+from omnina.tables.rows import DataSettings
 
 CARD_FILE = "README.md"
 TEMPLATE = Path(__file__).with_name("model_card.md.jinja")
@@ -107,9 +110,23 @@ def _answers(labels: list[str] | None) -> str:
 def _recipe(settings: Mapping, record: Mapping) -> dict[str, object]:
     """Settings that were set, then what the run came to."""
     left_out = ("None", "False", "[]")
+    settings = {**settings, **_shares(settings)}
     chosen = {name: _words(settings[name]) for name in RECIPE if str(settings.get(name)) not in left_out}
     measured = {name: record[name] for name in ("steps", "seconds", "tokens_per_second") if name in record}
     return chosen | measured
+
+
+def _shares(settings: Mapping) -> dict[str, object]:
+    """What was in force where a share was left to its default, which may be another one day."""
+    several = {"shortest_window": "random_windows"}
+    if settings.get("resolution", PIECES) == PIECES:
+        several["split_share"] = "segmentations"
+    defaults = {field.name: field.default for field in fields(DataSettings)}
+    return {
+        share: settings.get(share) or defaults[share]
+        for share, times in several.items()
+        if int(settings.get(times) or 1) > 1
+    }
 
 
 def _words(value: object) -> object:

@@ -100,7 +100,7 @@ def _task_folders(folder: Path) -> list[Path]:
         raise UserError(f"{folder}: no such folder.")
     if _split_readers(folder):
         return [folder]
-    below = [path for entry in sorted(folder.iterdir()) if entry.is_dir() for path in _task_folders(entry)]
+    below = [path for entry in _entries(folder) if entry.is_dir() for path in _task_folders(entry)]
     return below or ([folder] if _has_rows_to_split(folder) else [])
 
 
@@ -113,9 +113,11 @@ def _has_rows_to_split(folder: Path) -> bool:
 
 
 def _lone_table(folder: Path) -> Path | None:
-    """The only table in a folder, if its rows have labels: others are no tasks."""
+    """The only table in a folder, if its rows have sequences and labels: others are no tasks."""
     tables = _files_of(folder, TABLES)
-    return tables[0] if len(tables) == 1 and _spelt(_header(tables[0]), LABEL) else None
+    header = _header(tables[0]) if len(tables) == 1 else []
+    whole = _spelt(header, LABEL) and (_spelt(header, SEQUENCE) or _spelt(header, TEXT))
+    return tables[0] if whole else None
 
 
 def _read_task(name: str, folder: Path, notes: TaskNotes) -> Task:
@@ -137,7 +139,7 @@ def _split_readers(folder: Path) -> dict[str, Callable[[], list[Example]]]:
     Raises UserError for some splits but not all, for one in two forms, and for tables that are no split.
     """
     found: dict[str, Callable[[], list[Example]]] = {}
-    for entry in sorted(folder.iterdir()):
+    for entry in _entries(folder):
         split, read = _stem(entry).lower(), _reader(entry)
         if read and split in SPLIT_NAMES:
             if split in found:
@@ -218,14 +220,19 @@ def _class_files(folder: Path) -> list[Path]:
     return _files_of(folder, FASTA)
 
 
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; hidden files and folders are those of other programs."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def _files_of(folder: Path, forms: Sequence[str]) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and _form(path) in forms]
+    return [path for path in _entries(folder) if path.is_file() and _form(path) in forms]
 
 
 def _by_class(folder: Path) -> list[Example]:
     """A FASTA file of each class, or a folder of text files of each; UserError for a class without rows."""
     classes = {path: [bases for _, bases in _fasta(path)] for path in _class_files(folder)}
-    for path in (path for path in sorted(folder.iterdir()) if path.is_dir()):
+    for path in (path for path in _entries(folder) if path.is_dir()):
         classes[path] = ["".join(_text(file).split()) for file in sorted(path.glob("*.txt"))]
     for path, sequences in classes.items():
         if not sequences:

@@ -19,7 +19,9 @@ from omnina.errors import UserError
 from omnina.evaluation.files import LAST_FILE, METRICS_FILE
 from omnina.files.json_file import read_object
 from omnina.files.yaml_file import read_yaml
+from omnina.resolution import has_pieces
 from omnina.setting_values import flag
+from omnina.stage import tokenizer_of
 from omnina.suites.launching import ROOT, launch
 from omnina.suites.stage_settings import at_root, stage_settings, start_of
 from omnina.suites.stamp import STAMP_FILE, check_stamp, write_stamp
@@ -63,14 +65,17 @@ class Reading:
 AS_TRAINED = Reading()
 
 
-def finetuning_stamp(config: Path, overrides: Sequence[str]) -> dict:
-    """What decides a configuration's figures, task and seed aside, as JSON values.
+def finetuning_stamp(config: Path, overrides: Sequence[str], reading: Reading = AS_TRAINED) -> dict:
+    """What decides a configuration's figures, task, seed and reading aside, as JSON values.
 
-    Raises UserError, beginning with the configuration's name, for settings that a run would refuse.
+    Raises UserError, beginning with the configuration's name, for settings that a run would refuse, and for a
+    reading that its tokenizer does not allow.
     """
     ours = [part for key in OURS for part in flag(key, 0 if key == "seed" else "the suite's")]
     with at_root(config.stem):
         run, _ = stage_settings("finetune", config, [*ours, *overrides])
+        if reading.segmentations > 1 and not has_pieces(tokenizer_of(run)):
+            raise UserError("--segmentations: it reads single bases, in one way only; leave it out.")
         return {"keys": read_yaml(config), "overrides": list(overrides), **start_of(run)}
 
 

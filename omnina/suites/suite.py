@@ -57,7 +57,7 @@ class Suite:
         Raises UserError before the first run for settings that a run would refuse, tasks that cannot be
         read, and folders with other rows or settings; later for a run that fails.
         """
-        stamps = {config: finetuning_stamp(config, self.overrides) for config in self.configs}
+        stamps = {config: finetuning_stamp(config, self.overrides, self.reading) for config in self.configs}
         for task in tasks:
             self._check(task.capped(self.train_rows), stamps)
         found: dict[str, TaskFigures] = {}

@@ -39,7 +39,7 @@ class DataSettings:
         written: every row is read the other way round too, from its annotation to its sequence.
         cuts: ways in which a sequence longer than a window is cut into windows.
         random_windows: documents of each row: the sequence whole, the others windows at random places,
-        shortest_window: of this share of its bases or more.
+        shortest_window: of this share of its bases or more. Cells with several parts stay whole.
         segmentations: documents of each window: the tokenizer's own, the others with tokens split at random.
         split_share: of the sequence's tokens in those others.
         random_resolution: every document, the first too, is at a resolution drawn for it instead.
@@ -160,8 +160,9 @@ class RowEncoder:
         pieces = [nucleotides]
         if rules:
             pieces = windows(nucleotides, rules) + shifted_windows(nucleotides, rules, settings.cuts)
-        numbers = range(1, settings.random_windows)
-        pieces += [nucleotides.random_window(settings.shortest_window, number) for number in numbers]
+        if len(nucleotides.parts) == 1:  # guides and their targets stay whole
+            numbers = range(1, settings.random_windows)
+            pieces += [nucleotides.random_window(settings.shortest_window, number) for number in numbers]
         if settings.all_strands or question in settings.both_strands:
             pieces += [piece.other_strand for piece in pieces]
         return pieces

@@ -117,6 +117,14 @@ def test_two_forms_of_one_split_are_told(tmp_path):
         list(read_tasks(tmp_path, NO_NOTES))
 
 
+def test_tables_without_sequences_and_hidden_files_are_no_tasks(tmp_path):
+    gue(tmp_path)
+    written(tmp_path / "about" / "metadata.tsv", "id\tlabel\n1\tx\n")
+    written(tmp_path / "prom" / "prom_300_all" / "._train.csv", "of another program")
+    written(tmp_path / ".notebook" / "data.csv", "sequence,label\nACGT,0\n")
+    assert list(read_tasks(tmp_path, NO_NOTES).folders) == ["prom/prom_300_all"]
+
+
 def test_one_label_is_no_task():
     rows = [Example("ACGT" + "A" * place, "yes") for place in range(50)]
     with pytest.raises(UserError, match="training rows have 1 labels; a task needs from 2 to 200"):

@@ -172,13 +172,20 @@ def test_other_rows_of_the_last_task_are_told_before_the_first_run(run, began, t
     assert len(began) == 4
 
 
+def test_several_cuts_of_single_bases_are_told_before_the_first_run(run, began):
+    with pytest.raises(UserError, match="short: --segmentations: it reads single bases, in one way only"):
+        run(["--resolution", "bases"], reading=Reading(segmentations=2))
+    assert not began
+
+
 def test_a_finished_run_is_read_otherwise_without_training(run, began):
-    run()
-    table = run(reading=Reading(segmentations=8))
+    pieces = ["--resolution", "pieces"]
+    run(pieces)
+    table = run(pieces, reading=Reading(segmentations=8))
     assert "| short_8_segmentations |" in table
     assert [command[0] for command in began[4:]] == ["evaluate.py"] * 2
     assert began[4][-4:] == ["--resolution", "pieces", "--segmentations", "8"]
-    assert "short_bases" in run(reading=Reading("bases"))
+    assert "short_bases" in run(pieces, reading=Reading("bases"))
     with pytest.raises(UserError, match="single bases can be cut in one way only"):
         Reading("bases", 2)
 
