@@ -17,6 +17,7 @@ _IUPAC_BYTES = IUPAC.encode()
 _NOT_IUPAC = re.compile(f"[^{IUPAC}]")
 _LABELLED = re.compile(r"[^\W\d]\w*:\S*(?:\s+[^\W\d]\w*:\S*)*")
 _LINE_BREAKS = re.compile(r"\s*[\r\n]\s*")
+_STRAND_DRAWS = zlib.crc32(b"strands")  # far from the numbers of windows
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,16 @@ def shifted_windows(nucleotides: Nucleotides, rules: SequenceRules, cuts: int) -
     known = {start for start, _ in window_spans(len(bases), rules.window, rules.overlap)}
     starts = [start for start in dict.fromkeys(drawn) if start not in known]
     return [Nucleotides((("", bases[start : start + rules.window]),)) for start in starts]
+
+
+def of_drawn_strands(pieces: list[Nucleotides], cell: Nucleotides, probability: float) -> list[Nucleotides]:
+    """A cell's pieces, each read from its other strand with a probability.
+
+    The cell and the piece's place among them decide alone.
+    """
+    # Drawn as a window is, the strand would tell of the window: its length, and where it begins.
+    generator = random.Random(zlib.crc32(cell.text.encode(), _STRAND_DRAWS))
+    return [piece.other_strand if generator.random() < probability else piece for piece in pieces]
 
 
 def window_spans(length: int, window: int, overlap: int) -> list[tuple[int, int]]:

@@ -51,6 +51,11 @@ class PretrainSettings(RunSettings):
         super().__post_init__()
         if self.window_cuts < 1:
             raise UserError(f"window_cuts ({self.window_cuts}) must be at least 1.")
+        if self.both_strands and self.reverse_complement is not None:
+            raise UserError(
+                f"reverse_complement ({self.reverse_complement}) reads one strand of two, both_strands: true "
+                "reads both; leave one of the two out."
+            )
         if self.segmentations > 1 and not self.draws_resolutions:
             raise UserError(
                 f"segmentations ({self.segmentations}) of pretraining are of a resolution that is drawn; set "
@@ -74,11 +79,11 @@ class PretrainSettings(RunSettings):
         )
 
     def training_settings(self) -> DataSettings:
-        """Windows in several cuts, sequences from both strands, their case where it has a weight."""
+        """Windows in several cuts, of both strands or a drawn one, their case where it has a weight."""
         return replace(
             super().training_settings(),
             cuts=self.window_cuts,
-            all_strands=self.both_strands,
+            all_strands=self.both_strands or self.reverse_complement is not None,
             soft_masked=self.token_weights().soft_masked is not None,
         )
 
@@ -158,6 +163,11 @@ class FinetuneSettings(RunSettings):
             )
         if not 0 <= self.answer_balance <= 1:
             raise UserError(f"answer_balance ({self.answer_balance}) must be from 0 to 1; 0.5 is usual.")
+        if self.reverse_complement is not None and not self.strand_free_questions:
+            raise UserError(
+                "reverse_complement turns rows of strand_free_questions alone; name there the questions with "
+                "the same answer for either strand, or leave it out."
+            )
         self._check_split_share()
         self._check_random_windows()
         self.given_labels()
@@ -219,8 +229,9 @@ class FinetuneSettings(RunSettings):
         return DataSettings(self.max_length, True, None, self.bad_rows, "question")
 
     def training_settings(self) -> DataSettings:
-        """Rows come up in several windows and segmentations; of ``strand_free_questions``, from both strands.
+        """Rows come up in several windows and segmentations.
 
+        Those of ``strand_free_questions`` from both strands, or with ``reverse_complement`` from a drawn one.
         Too long ones keep a window at a drawn place; in whole pieces their beginning, as they ever did.
         """
         settings = replace(

@@ -191,6 +191,8 @@ def _decisive(encoder: tuple) -> list:
     # Caches older than these settings keep their names.
     if not settings.soft_masked:
         del values["soft_masked"]
+    if settings.reverse_complement is None:
+        del values["reverse_complement"]
     if settings.base_probability is None:
         del values["base_probability"]
     if not settings.drawn_windows:

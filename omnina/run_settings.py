@@ -84,6 +84,13 @@ class RunSettings:
     segmentations: int = field(
         default=1, metadata={"help": "ways in which training sees each sequence cut into tokens"}
     )
+    reverse_complement: float | None = field(
+        default=None,
+        metadata={
+            "help": "probability with which training reads a sequence's other strand, not the one given; in "
+            "fine-tuning only that of strand_free_questions, else read from both"
+        },
+    )
     compile_layers: bool = field(default=False, metadata={"help": "torch.compile each layer"})
     fp8: bool = field(
         default=False, metadata={"help": "products of the layers' matrices in float8 (needs torchao, a GPU)"}
@@ -132,6 +139,10 @@ class RunSettings:
             )
         self._check_health()
         self._check_segmentations()
+        if self.reverse_complement is not None and not 0 < self.reverse_complement <= 1:
+            raise UserError(
+                f"reverse_complement ({self.reverse_complement}) must be above 0 and at most 1; 0.5 is usual."
+            )
         if self.local_cache_gb <= 0:
             raise UserError(f"local_cache_gb ({self.local_cache_gb}) must be above 0.")
         if self.fp8 and not self.compile_layers:
@@ -178,6 +189,7 @@ class RunSettings:
             random_resolution=self.resolution == RANDOM,
             base_probability=base_probability(self.resolution),
             segmentations=self.segmentations,
+            reverse_complement=self.reverse_complement,
         )
 
     @property

@@ -161,6 +161,14 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
         ({"checkpoint": "there"}, "one of the two"),
         ({"validation_documents": 0}, "validation_documents .0. must be at least 1"),
         ({"window_cuts": 0}, "window_cuts .0. must be at least 1"),
+        ({"reverse_complement": 0.5, "both_strands": True}, "true reads both; leave one of the two out"),
+        *(
+            (
+                {"reverse_complement": wrong},
+                f"reverse_complement .{wrong}. must be above 0 and at most 1; 0.5",
+            )
+            for wrong in (0.0, -0.5, 1.5)
+        ),
         ({"segmentations": 0}, "segmentations .0. must be at least 1"),
         ({"segmentations": 2}, "segmentations .2. of pretraining are of a resolution that is drawn"),
         *(
@@ -195,6 +203,11 @@ def test_wrong_settings_are_named(tmp_path, changes, message):
         ({"random_windows": 0}, "random_windows .0. must be at least 1"),
         ({"shortest_window": 0.5}, "shortest_window has no effect on whole sequences; set random_windows"),
         ({"random_windows": 4, "shortest_window": 1.0}, "shortest_window .1.0. must be above 0 and below 1"),
+        ({"reverse_complement": 0.5}, "name there the questions with the same answer for either"),
+        (
+            {"reverse_complement": 0.0, "strand_free_questions": ["Is it?"]},
+            "reverse_complement .0.0. must be above 0",
+        ),
         ({"lora_alpha": 3.0}, "lora_alpha has no effect without lora_rank"),
         ({"label_smoothing": 1.0}, "label_smoothing .1.0. must be at least 0 and below 1"),
         ({"ema_decay": 1.0}, r"ema_decay .1.0. must be above 0 and below 1"),

@@ -136,6 +136,13 @@ def test_the_code_in_the_card_runs(finished, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("\n")
 
 
+def test_the_card_states_the_strand_where_it_was_drawn(folder):
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    for given, stated in ((None, False), (0.5, True)):
+        (folder / "config.yaml").write_text(yaml.safe_dump(settings | {"reverse_complement": given}))
+        assert ("| reverse_complement | 0.5 |" in card(folder, record=RECORD)) == stated
+
+
 def test_the_card_states_shares_that_were_left_to_their_defaults(folder):
     settings = yaml.safe_load((folder / "config.yaml").read_text())
     for given, stated, missing in (

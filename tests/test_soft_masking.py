@@ -34,6 +34,7 @@ WAYS = {
     "trimmed": {"max_length": 120},
     "cuts": {"cuts": 3},
     "strands": {"all_strands": True},
+    "drawn strands": {"all_strands": True, "reverse_complement": 0.5},
     "written": {"written": True, "max_length": 200},
     "random": {"random_resolution": True},
     "all": {"cuts": 2, "all_strands": True, "written": True, "random_resolution": True, "max_length": 250},

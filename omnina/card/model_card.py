@@ -24,7 +24,7 @@ RECIPE = [
     *("model_config", "checkpoint", "tokenizer", "tokens_per_step", "max_length", "learning_rate"),
     *("lr_scheduler_type", "warmup_steps", "weight_decay", "optim", "dropout", "lora_rank", "lora_alpha"),
     *("train_weights", "mixing_temperature", "strand_free_questions", "segmentations", "split_share"),
-    *("random_windows", "shortest_window"),
+    *("random_windows", "shortest_window", "reverse_complement"),
     *("resolution", "answer_balance", "uniform_prior"),
     *("loss_weights", "label_smoothing", "z_loss", "window_cuts", "both_strands", "write_sequences"),
     *("local_heads", "muon", "layer_decay", "ema_decay"),

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from omnina.chunking import Nucleotides, SequenceRules, filter_reason, parse_cell, shifted_windows, windows
+from omnina.chunking import (
+    Nucleotides,
+    SequenceRules,
+    filter_reason,
+    of_drawn_strands,
+    parse_cell,
+    shifted_windows,
+    windows,
+)
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
 from omnina.resolution_draws import ResolutionDraws
 from omnina.segmentation import TokenSplitter
@@ -36,6 +44,7 @@ class DataSettings:
         source_column: names each row's source in reports; the table's file name if None.
         both_strands: rows with these questions become two documents, one of each strand.
         all_strands: and so do all rows.
+        reverse_complement: such rows stay one document, of the other strand with that probability.
         written: every row is read the other way round too, from its annotation to its sequence.
         cuts: ways in which a sequence longer than a window is cut into windows.
         random_windows: documents of each row: the sequence whole, the others windows at random places,
@@ -64,6 +73,7 @@ class DataSettings:
     base_probability: float | None = None
     drawn_windows: bool = False
     soft_masked: bool = False
+    reverse_complement: float | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -155,7 +165,7 @@ class RowEncoder:
         return rows, Outcome(uracils=nucleotides.converted_uracils)
 
     def _pieces(self, nucleotides: Nucleotides, question: str) -> list[Nucleotides]:
-        """What becomes a document each: windows in all their cuts, of one strand or both."""
+        """What becomes a document each: windows in all their cuts, of the strands that are read."""
         rules, settings = self.settings.rules, self.settings
         pieces = [nucleotides]
         if rules:
@@ -163,9 +173,11 @@ class RowEncoder:
         if len(nucleotides.parts) == 1:  # guides and their targets stay whole
             numbers = range(1, settings.random_windows)
             pieces += [nucleotides.random_window(settings.shortest_window, number) for number in numbers]
-        if settings.all_strands or question in settings.both_strands:
-            pieces += [piece.other_strand for piece in pieces]
-        return pieces
+        if not settings.all_strands and question not in settings.both_strands:
+            return pieces
+        if settings.reverse_complement is not None:
+            return of_drawn_strands(pieces, nucleotides, settings.reverse_complement)
+        return pieces + [piece.other_strand for piece in pieces]
 
     def _finish(self, outcome: Outcome, rows: list[Row], encoded: list[Document | ValueError]) -> Outcome:
         """A record's documents; none and the reason if one of them does not fit."""
