@@ -12,7 +12,6 @@ from omnina.errors import UserError
 from omnina.run_settings import MOST_SECONDS
 from omnina.schedule import check_schedule
 
-BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # of x86 and Arm, by torch's names
 # What transformers calls activation_checkpointing: it had another name before 5.23.
 CHECKPOINTING_KEY = (
     "activation_checkpointing"
@@ -37,7 +36,7 @@ class TrainerSettings(TrainingArguments):
     remove_unused_columns: bool = field(default=False, metadata={"help": "the collator takes what it needs"})
     logging_first_step: bool = field(default=True, metadata={"help": "log step 1"})
     bf16: str = field(  # a bool once checked
-        default="false", metadata={"help": "multiply matrices in bf16; auto: where the processor does"}
+        default="false", metadata={"help": "multiply matrices in bf16; auto: on a GPU that does"}
     )
     disable_tqdm: bool | None = field(
         default=None, metadata={"help": "no bar, a line for each log; unset: where stderr is no terminal"}
@@ -102,11 +101,12 @@ class TrainerSettings(TrainingArguments):
 
 
 def multiplies_bf16(*, on_gpu: bool) -> bool:
-    """What ``bf16: auto`` stands for: the GPU, or the processor, has instructions for bf16 products."""
-    if on_gpu:
-        return is_torch_bf16_gpu_available()
-    known = torch.cpu.get_capabilities()
-    return any(known.get(name, False) for name in BF16_INSTRUCTIONS)
+    """What ``bf16: auto`` stands for: a GPU that has instructions for bf16 products.
+
+    Processors that have them too are no faster with models of the examples' size, and take three to four
+    times the memory (docs/recipes.md, "bf16 on processors").
+    """
+    return on_gpu and is_torch_bf16_gpu_available()
 
 
 class SettingsParser(HfArgumentParser):

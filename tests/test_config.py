@@ -7,6 +7,7 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from transformers.utils import is_torch_bf16_gpu_available
 
+from omnina import trainer_settings
 from omnina.config import FinetuneSettings, PretrainSettings
 from omnina.config import parse_run as parse_any_run
 from omnina.errors import UserError
@@ -258,11 +259,17 @@ def test_bf16_without_a_gpu_says_what_to_do(tmp_path):
         parse_run([written(tmp_path, bf16=True, use_cpu=False)])
 
 
-@pytest.mark.parametrize("instructions", [True, False])
-def test_auto_bf16_asks_the_processor(tmp_path, monkeypatch, instructions):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
+def test_auto_bf16_is_float32_on_a_processor_that_multiplies_bf16(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": True})
     _, training = parse_run([written(tmp_path, bf16="auto", use_cpu=True)])
-    assert training.bf16 is instructions
+    assert training.bf16 is False
+
+
+@pytest.mark.parametrize("multiplies", [True, False])
+def test_auto_bf16_asks_the_gpu(monkeypatch, multiplies):
+    monkeypatch.setattr(trainer_settings, "is_torch_bf16_gpu_available", lambda: multiplies)
+    assert trainer_settings.multiplies_bf16(on_gpu=True) is multiplies
+    assert not trainer_settings.multiplies_bf16(on_gpu=False)
 
 
 def test_bf16_is_true_false_or_auto(tmp_path):
