@@ -11,7 +11,6 @@ from transformers import TrainerCallback
 from transformers.trainer_utils import TrainOutput
 
 from omnina.checkpoints.training_weights import check_averaged, load_training_weights, save_training_weights
-from omnina.errors import UserError
 from omnina.guarded_steps import GuardedSteps
 from omnina.weight_average import WeightAverage
 
@@ -25,20 +24,13 @@ class AveragedSteps(GuardedSteps):
 
     Attributes:
         average: while training; then the model has it.
-
-    Raises UserError where the model would be sharded.
     """
 
     def __init__(self, *, ema_decay: float | None = None, **options) -> None:
         self.ema_decay, self.average = ema_decay, None
         super().__init__(**options)
-        if ema_decay is None:
-            return
-        if self.is_fsdp_enabled:
-            raise UserError(
-                "ema_decay needs whole weights on each GPU; use ddp.yaml, or leave ema_decay out."
-            )
-        self.add_callback(_Averaging(self))
+        if ema_decay is not None:
+            self.add_callback(_Averaging(self))
 
     def train(self, *arguments, **options) -> TrainOutput:
         """The Trainer's; leaves the average, or that of the best checkpoint, in the model."""

@@ -21,6 +21,7 @@ from omnina.run_settings import PLAIN_ADAMW, RunSettings
 from omnina.setting_keys import check_key
 from omnina.setting_values import REFUSALS, check_finite, flag
 from omnina.tables.rows import DataSettings
+from omnina.whole_weights import check_whole
 
 if TYPE_CHECKING:
     from omnina.trainer_settings import TrainerSettings
@@ -207,6 +208,8 @@ class FinetuneSettings(RunSettings):
         """UserError for early stopping without validations, or without the metric to watch; and as above."""
         super().check_beside(training)
         self._check_layer_decay(training)
+        if self.ema_decay is not None:
+            check_whole("ema_decay", "weights")
         if self.early_stopping_patience is None:
             return
         if training.eval_strategy == "no":

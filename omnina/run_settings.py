@@ -12,6 +12,7 @@ from omnina.errors import UserError
 from omnina.loss_weights import LossWeights, given_weights
 from omnina.resolution_setting import base_probability, is_drawn
 from omnina.tables.rows import DataSettings
+from omnina.whole_weights import check_whole
 
 if TYPE_CHECKING:
     from omnina.trainer_settings import TrainerSettings
@@ -176,7 +177,9 @@ class RunSettings:
             )
 
     def check_beside(self, training: "TrainerSettings") -> None:
-        """UserError if TrainingArguments leave out what a setting here needs."""
+        """UserError if TrainingArguments, or accelerate's, leave out what a setting here needs."""
+        if self.muon:
+            check_whole("muon", "matrices")
         if self.muon and (training.optim not in PLAIN_ADAMW or training.optim_args):
             raise UserError(
                 f"muon: true works beside plain AdamW: leave optim ({training.optim.value}), optim_args out."

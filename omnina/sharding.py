@@ -5,7 +5,6 @@ FSDP2 (``configs/accelerate/fsdp.yaml``) the wrapping is accelerate's; ours is t
 FSDP2 is what really runs, and the ways from and to whole weights.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +20,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy
 
 from omnina.errors import UserError
 from omnina.model import DecoderLayer
+from omnina.whole_weights import fsdp_is_asked
 
 GATHERED = StateDictOptions(full_state_dict=True, cpu_offload=True)  # whole on rank 0, nothing elsewhere
 DEALT_OUT = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
@@ -45,10 +45,8 @@ def set_up_sharding(accelerator: Accelerator, bf16: bool) -> None:
 
     Raises UserError where FSDP was asked for and something else would run, or its first version.
     """
-    asked = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
-    if (
-        not asked or accelerator.num_processes == 1
-    ):  # one process shards nothing, its checkpoints are the same
+    # One process shards nothing, its checkpoints are the same.
+    if not fsdp_is_asked() or accelerator.num_processes == 1:
         return
     if not accelerator.is_fsdp2:
         raise UserError(

@@ -114,13 +114,9 @@ class OmniNATrainer(AveragedSteps):
         return self._loader
 
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW as transformers makes it, or Muon beside it; UserError for Muon on a sharded model."""
+        """AdamW as transformers makes it, or Muon beside it."""
         made_before, whole = self.optimizer is not None, self.model if model is None else model
         if self.muon and not made_before:
-            if self.is_fsdp_enabled:
-                raise UserError(
-                    "muon: true needs whole matrices on each GPU; use ddp.yaml, or leave muon out."
-                )
             self.optimizer = matrix_optimizer(whole, self.args)
         optimizer = super().create_optimizer(model)
         if self.layer_decay < 1 and not made_before:

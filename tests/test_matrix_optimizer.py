@@ -2,17 +2,14 @@
 
 import pytest
 import torch
-from answering import settings
 from torch import nn
 from torch.optim import AdamW, Muon
 from transformers import TrainingArguments
 
-from omnina import finetune
 from omnina.config import PretrainSettings, parse_run
 from omnina.errors import UserError
 from omnina.matrix_optimizer import matrix_optimizer
 from omnina.muon import ProcessorMuon, orthogonal
-from omnina.trainer import OmniNATrainer
 
 
 class Small(nn.Module):
@@ -88,18 +85,11 @@ def test_another_optimizer_beside_it_is_refused():
         parse_run(config, PretrainSettings)
 
 
-def test_a_sharded_model_is_refused(world, tmp_path, monkeypatch):
-    original = OmniNATrainer.create_optimizer
-
-    def create(self, model=None):
-        self.is_fsdp_enabled = True  # without GPUs nothing can be sharded
-        return original(self, model)
-
-    monkeypatch.setattr(OmniNATrainer, "create_optimizer", create)
-    with pytest.raises(
-        UserError, match=r"muon: true needs whole matrices on each GPU; use ddp.yaml, or leave"
-    ):
-        finetune.main(settings(world, tmp_path / "run", muon=True))
+def test_a_sharded_model_is_refused_before_anything_is_read(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")  # as accelerate launch sets it
+    parse_run(["configs/pretrain/omnina-66m.yaml", "--use_cpu", "true"], PretrainSettings)
+    with pytest.raises(UserError, match=r"muon needs whole matrices on each GPU; use ddp.yaml, or leave"):
+        parse_run(["configs/pretrain/example.yaml"], PretrainSettings)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (4, 12), (12, 4)])

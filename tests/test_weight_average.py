@@ -15,7 +15,6 @@ from omnina.checkpoints.choice import checkpoint_fault
 from omnina.checkpoints.training_weights import TRAINING_WEIGHTS
 from omnina.errors import UserError
 from omnina.health import StepHealth
-from omnina.trainer import OmniNATrainer
 from omnina.weight_average import WeightAverage
 
 LAST = {"load_best_model_at_end": False, "metric_for_best_model": None}
@@ -175,13 +174,7 @@ def test_it_cannot_begin_end_or_change_on_the_way(world, finished, averaged, tmp
             finetune.main([*settings(world, tmp_path / "other", **changes), *started])
 
 
-def test_it_is_refused_where_the_model_is_sharded(world, tmp_path, monkeypatch):
-    original = OmniNATrainer.create_accelerator_and_postprocess
-
-    def create(self):
-        original(self)
-        self.is_fsdp_enabled = True
-
-    monkeypatch.setattr(OmniNATrainer, "create_accelerator_and_postprocess", create)
+def test_it_is_refused_where_the_model_would_be_sharded(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(UserError, match=r"ema_decay needs whole weights on each GPU; use ddp.yaml"):
         finetune.main(settings(world, tmp_path / "run", **AVERAGED))

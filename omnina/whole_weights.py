@@ -1,0 +1,16 @@
+"""What FSDP cannot train with, refused before anything is read."""
+
+import os
+
+from omnina.errors import UserError
+
+
+def fsdp_is_asked() -> bool:
+    """Whether the accelerate configuration asks for FSDP: ``accelerate launch`` hands it on so."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
+def check_whole(key: str, needed: str) -> None:
+    """UserError where FSDP would shard the matrices or weights that a setting needs whole."""
+    if fsdp_is_asked():
+        raise UserError(f"{key} needs whole {needed} on each GPU; use ddp.yaml, or leave {key} out.")
