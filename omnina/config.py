@@ -209,7 +209,7 @@ class FinetuneSettings(RunSettings):
         super().check_beside(training)
         self._check_layer_decay(training)
         if self.ema_decay is not None:
-            check_whole("ema_decay", "weights")
+            check_whole("ema_decay", "weights", "leave ema_decay out")
         if self.early_stopping_patience is None:
             return
         if training.eval_strategy == "no":

@@ -74,7 +74,8 @@ class StepPlan:
         if 2 * self.longest > tokens_per_step:
             raise ValueError(
                 f"tokens_per_step ({tokens_per_step}) must be at least twice the longest row, "
-                f"{self.longest} tokens"
+                f"{self.longest} tokens; set tokens_per_step to {2 * self.longest} or more, or max_length to "
+                f"{tokens_per_step // 2} or less"
             )
         self.tokens_per_step = tokens_per_step
         self.stride = tokens_per_step - max(self.longest, ceil(SLACK * tokens_per_step))

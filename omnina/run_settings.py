@@ -179,7 +179,7 @@ class RunSettings:
     def check_beside(self, training: "TrainerSettings") -> None:
         """UserError if TrainingArguments, or accelerate's, leave out what a setting here needs."""
         if self.muon:
-            check_whole("muon", "matrices")
+            check_whole("muon", "matrices", "set muon: false")
         if self.muon and (training.optim not in PLAIN_ADAMW or training.optim_args):
             raise UserError(
                 f"muon: true works beside plain AdamW: leave optim ({training.optim.value}), optim_args out."

@@ -12,6 +12,7 @@ from omnina.errors import UserError
 from omnina.run_settings import MOST_SECONDS
 from omnina.schedule import check_schedule
 
+BF16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")  # of x86 and Arm, by torch's names
 # What transformers calls activation_checkpointing: it had another name before 5.23.
 CHECKPOINTING_KEY = (
     "activation_checkpointing"
@@ -91,7 +92,7 @@ class TrainerSettings(TrainingArguments):
         if wanted not in ("true", "false", "auto"):
             raise UserError(f"bf16: '{self.bf16}' is none of true, false and auto.")
         if wanted == "auto":
-            return multiplies_bf16(on_gpu=on_gpu)
+            return auto_bf16(on_gpu=on_gpu)
         if wanted == "true" and not self.use_cpu and not is_torch_bf16_gpu_available():
             raise UserError(
                 "bf16: true, but torch sees no GPU that computes in bf16. Run it where there is one, or add "
@@ -100,13 +101,21 @@ class TrainerSettings(TrainingArguments):
         return wanted == "true"
 
 
-def multiplies_bf16(*, on_gpu: bool) -> bool:
+def auto_bf16(*, on_gpu: bool) -> bool:
     """What ``bf16: auto`` stands for: a GPU that has instructions for bf16 products.
 
-    Processors that have them too are no faster with models of the examples' size, and take three to four
-    times the memory (docs/recipes.md, "bf16 on processors").
+    Processors that have them too gain little with models of the examples' size, and take three times the
+    memory (docs/recipes.md, "bf16 on processors").
     """
-    return on_gpu and is_torch_bf16_gpu_available()
+    return on_gpu and multiplies_bf16(on_gpu=True)
+
+
+def multiplies_bf16(*, on_gpu: bool) -> bool:
+    """Whether the GPU, or the processor, has instructions for bf16 products; without them they are slow."""
+    if on_gpu:
+        return is_torch_bf16_gpu_available()
+    known = torch.cpu.get_capabilities()
+    return any(known.get(name, False) for name in BF16_INSTRUCTIONS)
 
 
 class SettingsParser(HfArgumentParser):

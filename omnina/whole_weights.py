@@ -10,7 +10,13 @@ def fsdp_is_asked() -> bool:
     return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
 
 
-def check_whole(key: str, needed: str) -> None:
-    """UserError where FSDP would shard the matrices or weights that a setting needs whole."""
+def check_whole(key: str, needed: str, without: str) -> None:
+    """UserError where FSDP would shard the matrices or weights that a setting needs whole.
+
+    ``without``: how the setting is switched off.
+    """
     if fsdp_is_asked():
-        raise UserError(f"{key} needs whole {needed} on each GPU; use ddp.yaml, or leave {key} out.")
+        raise UserError(
+            f"{key} needs whole {needed} on each GPU, which FSDP divides; leave ACCELERATE_CONFIG out (DDP), "
+            f"or {without}."
+        )

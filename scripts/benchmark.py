@@ -52,7 +52,7 @@ from omnina.benchmarks.figures import check_json_file, report, stamp, write_figu
 from omnina.command import positive_number, run_command, whole_number
 from omnina.inference import DTYPE_NAMES
 
-AUTO = "auto"  # as in bf16: auto of a run
+AUTO = "auto"
 AUTO_HELP = "auto: bf16 where the GPU, or the processor, has instructions for it, else fp32"
 
 

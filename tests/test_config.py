@@ -268,8 +268,8 @@ def test_auto_bf16_is_float32_on_a_processor_that_multiplies_bf16(tmp_path, monk
 @pytest.mark.parametrize("multiplies", [True, False])
 def test_auto_bf16_asks_the_gpu(monkeypatch, multiplies):
     monkeypatch.setattr(trainer_settings, "is_torch_bf16_gpu_available", lambda: multiplies)
-    assert trainer_settings.multiplies_bf16(on_gpu=True) is multiplies
-    assert not trainer_settings.multiplies_bf16(on_gpu=False)
+    assert trainer_settings.auto_bf16(on_gpu=True) is multiplies
+    assert not trainer_settings.auto_bf16(on_gpu=False)
 
 
 def test_bf16_is_true_false_or_auto(tmp_path):

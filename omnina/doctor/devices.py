@@ -8,7 +8,7 @@ from omnina.attention import chosen_attention
 from omnina.doctor.check import FAILED, OK, WARNING, Check
 from omnina.doctor.driver import driver_gpus, has_driver
 from omnina.fp8 import FIRST_CAPABILITY, can_multiply_float8
-from omnina.trainer_settings import multiplies_bf16
+from omnina.trainer_settings import auto_bf16
 
 GET_TORCH = "install a torch built for your driver (pytorch.org, 'Get started') into this environment"
 MOST_TAKEN = 0.1  # share of a GPU's memory that a bare context and a screen take
@@ -94,12 +94,12 @@ def _gpu(device: torch.device) -> str:
 def check_bf16() -> Check:
     """What ``bf16: auto`` becomes here, and why."""
     on_gpu = torch.cuda.is_available()
-    if multiplies_bf16(on_gpu=on_gpu):
+    if auto_bf16(on_gpu=on_gpu):
         return Check("bf16", OK, "bf16: auto is true, the GPU multiplies bf16")
     if on_gpu:
         remedy = "use a GPU of compute capability 8.0 or later; the published configurations need bf16"
         return Check("bf16", WARNING, "bf16: auto is false, this GPU does not multiply bf16", remedy)
-    return Check("bf16", OK, "bf16: auto is false, as there is no GPU")
+    return Check("bf16", OK, "bf16: auto is false, as torch sees no GPU")
 
 
 def check_float8() -> Check:
@@ -115,7 +115,7 @@ def check_float8() -> Check:
 def check_attention() -> Check:
     """What ``attention: auto`` becomes here, and why."""
     cuda = torch.cuda.is_available()
-    half = multiplies_bf16(on_gpu=cuda)
+    half = auto_bf16(on_gpu=cuda)
     chosen = chosen_attention("auto", cuda=cuda, half=half)
     why = f"{'CUDA' if cuda else 'no CUDA'}, {'bf16' if half else 'no bf16'}"
     kernel = {

@@ -1,7 +1,7 @@
 """A training on planted data, by the way that ``bash pretrain.sh`` goes, and what must come of it.
 
 Tables, token ids on disk, packing, model, Trainer, a checkpoint: all as in a real run, under the accelerate
-configuration for this machine, with a model of 0.2 M parameters. Half a minute on one core without bf16.
+configuration for this machine, with a model of 0.2 M parameters. Half a minute on one core.
 """
 
 import os

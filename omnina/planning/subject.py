@@ -106,7 +106,7 @@ def subject_of(wish: Wish) -> Subject:
     stage = stage_of(Path(wish.arguments[0]), wish.arguments[1:], wish.stage)
     run, args = planned_settings(wish.arguments, stage, elsewhere=wish.gpu is not None)
     machine = _machine(wish, args)
-    notes = _refused_here(wish, machine)
+    notes = _refused_here(wish, machine) + _refused_by_fsdp(run, machine)
     tokenizer = _tokenizer(run, notes)
     config = architecture_of(run, tokenizer)
     settings = {"train_files": run.training_settings(), "validation_files": run.data_settings()}
@@ -132,6 +132,13 @@ def _refused_here(wish: Wish, machine: Machine) -> list[str]:
     if machine.kind == "cuda" or on_purpose or wanted_bf16(wish.arguments) != "true":
         return []
     return ["no GPU is here, so the run would refuse bf16: true; --gpu NAME plans for one"]
+
+
+def _refused_by_fsdp(run: RunSettings, machine: Machine) -> list[str]:
+    needs_whole = [key for key in ("muon", "ema_decay") if getattr(run, key, None)]
+    if machine.engine == "ddp" or not needs_whole:
+        return []
+    return [f"with FSDP the run refuses {' and '.join(needs_whole)}; --engine ddp, or switch off"]
 
 
 def _tokenizer(run: RunSettings, notes: list[str]) -> PreTrainedTokenizerFast | None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from world import arguments, make_world
 
 from omnina.errors import UserError
@@ -70,6 +71,21 @@ def test_half_precision_by_choice_is_that_of_the_device():
     example = str(ROOT / "configs" / "pretrain" / "example.yaml")
     assert planned_settings([example], "pretrain", elsewhere=True)[1].bf16 is True
     assert planned_settings([example, "--bf16", "false"], "pretrain", elsewhere=True)[1].bf16 is False
+
+
+@pytest.mark.parametrize("instructions", [True, False])
+def test_a_processor_that_would_emulate_bf16_has_no_known_speed(monkeypatch, instructions):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": instructions})
+    published = str(ROOT / "configs" / "pretrain" / "omnina-66m.yaml")
+    table = plan_table(make_plan(Wish([published, "--cache_dir", "output/none", "--use_cpu", "true"])))
+    assert ("this processor has no instructions for bf16" not in table) is instructions
+
+
+def test_what_fsdp_cannot_train_with_is_noted():
+    example = [str(ROOT / "configs" / "pretrain" / "example.yaml"), "--cache_dir", "output/none"]
+    table = plan_table(make_plan(Wish(example, gpu="h100", gpus=8, engine="fsdp")))
+    assert "with FSDP the run refuses muon" in table
+    assert "refuses muon" not in plan_table(make_plan(Wish(example, gpu="h100", gpus=8)))
 
 
 def test_the_stage_is_told_by_keys_before_the_folder(tmp_path):
