@@ -12,6 +12,7 @@ from omnina.loss import fused_cross_entropy
 
 HIDDEN = 512
 TOKENS = 4096  # supervised in one forward pass
+WIDTH = 0.02  # standard deviation of an output embedding: a Llama's initializer_range
 VOCABULARIES = (8_000, 32_001, 128_000)
 
 
@@ -31,7 +32,7 @@ def measure_loss_memory() -> list[dict]:
 def loss_memory(vocabulary: int, side: str) -> int:
     """Bytes above states, embedding and their gradients; meant for a process of its own."""
     _step(1000, 8, side)  # what the libraries load is not the loss's
-    states, weight = (torch.randn(size, HIDDEN, requires_grad=True) for size in (TOKENS, vocabulary))
+    states, weight = _operands(vocabulary, TOKENS)
     targets = torch.randint(vocabulary, (TOKENS,))
     before = peak_resident_bytes()
     _loss(states, weight, targets, side).backward()
@@ -39,8 +40,18 @@ def loss_memory(vocabulary: int, side: str) -> int:
     return max(0, peak_resident_bytes() - before - gradients)
 
 
+def _operands(vocabulary: int, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Normalised states (S, H) and an output embedding (V, H) as wide as a model's.
+
+    With one much wider, most probabilities would be denormal numbers, which some processors multiply a
+    hundred times as slowly.
+    """
+    states, weight = torch.randn(tokens, HIDDEN), torch.randn(vocabulary, HIDDEN).mul_(WIDTH)
+    return states.requires_grad_(), weight.requires_grad_()
+
+
 def _step(vocabulary: int, tokens: int, side: str) -> None:
-    states, weight = (torch.randn(size, HIDDEN, requires_grad=True) for size in (tokens, vocabulary))
+    states, weight = _operands(vocabulary, tokens)
     _loss(states, weight, torch.randint(vocabulary, (tokens,)), side).backward()
 
 
