@@ -7,7 +7,6 @@ flags, the command line appended, and both parsed at once, so types are checked 
 Importing this module imports neither torch nor transformers, which take seconds: ``--help`` needs neither.
 """
 
-import json
 import sys
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from omnina.chunking import PIECES, SequenceRules
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
+from omnina.label_sets import read_label_sets
 from omnina.loss_weights import LossWeights
 from omnina.run_settings import PLAIN_ADAMW, RunSettings
 from omnina.setting_keys import check_key
@@ -253,24 +253,7 @@ class FinetuneSettings(RunSettings):
 
     def given_labels(self) -> dict[str, list[str]]:
         """``label_sets`` by question; UserError if it is not lists of different texts."""
-        try:
-            sets = json.loads(self.label_sets) if self.label_sets else {}
-        except json.JSONDecodeError as error:
-            raise UserError(f"label_sets is not JSON: {error}") from error
-        whole = isinstance(sets, dict) and all(
-            isinstance(labels, list) and labels and len(set(map(str, labels))) == len(labels)
-            for labels in sets.values()
-        )
-        if not whole:
-            raise UserError("label_sets must map each question to a list of different answers.")
-        for question, labels in sets.items():
-            for label in labels:
-                if not isinstance(label, str):  # YAML reads Yes and No as true and false
-                    raise UserError(
-                        f"label_sets of '{question}': {label!r} is no text; quote it in the YAML, "
-                        "as in ['Yes', 'No']."
-                    )
-        return sets
+        return read_label_sets(self.label_sets) if self.label_sets else {}
 
 
 def parse_run(arguments: list[str], kind: type[Run]) -> "tuple[Run, TrainerSettings]":
@@ -291,6 +274,7 @@ def parse_run(arguments: list[str], kind: type[Run]) -> "tuple[Run, TrainerSetti
     for key in given:
         check_key(key, known, f"{path}: " if key in values else "")
     parser = SettingsParser((kind, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
+    parser.check_lists(values)
     try:
         run, training = parser.parse_args_into_dataclasses([*flags, *overrides])
         check_finite({**vars(run), **vars(training)})

@@ -124,3 +124,10 @@ class SettingsParser(HfArgumentParser):
     def error(self, message: str) -> None:
         """Called by argparse for a wrong type or a missing key."""
         raise UserError(re.sub(r"^argument --(\w+)(/\S+)?:", r"'\1':", message))
+
+    def check_lists(self, values: dict[str, object]) -> None:
+        """UserError for a list where one value belongs; argparse would take one of one entry as that."""
+        lists = {action.dest for action in self._actions if action.nargs == "+"}
+        for key, value in values.items():
+            if isinstance(value, list) and key not in lists:
+                raise UserError(f"'{key}' is a list, {value}; it must be one value, without brackets.")
