@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from corpus_records import dna, fasta, turned
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data"
@@ -60,3 +61,20 @@ def remade(tmp_path_factory) -> Path:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     return folder / "output"
+
+
+@pytest.fixture
+def records(tmp_path) -> Path:
+    """Five files of 30 records; b repeats two of a, once on the other strand; c has a short and a bad one."""
+    folder = tmp_path / "records"
+    folder.mkdir()
+    files = {
+        name: {f"{name}{n}.1": dna(120 + n, 100 * place + n) for n in range(30)}
+        for place, name in enumerate("abcde")
+    }
+    files["b"] |= {"again.1": files["a"]["a3.1"], "turned.1": turned(files["a"]["a4.1"])}
+    files["a"]["late.1"] = files["b"]["b5.1"]  # the first file's stays although it is its last record
+    files["c"] |= {"short.1": "ACGTACGT", "broken.1": "ACGTXACGT" * 10, "nothing.1": ""}
+    for name, sequences in files.items():
+        fasta(folder, f"{name}.fa", sequences)
+    return folder
