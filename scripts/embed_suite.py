@@ -42,7 +42,9 @@ def main() -> None:
     from omnina.suites.choosing import check_output, chosen_tasks
     from omnina.suites.frozen import TABLE_FILE, FrozenSuite
 
-    tasks, notes = chosen_tasks(arguments.suite, arguments.tasks, arguments.notes, arguments.genome)
+    tasks, notes = chosen_tasks(
+        arguments.suite, arguments.tasks, arguments.notes, arguments.genome, arguments.bases
+    )
     check_output(arguments.output, arguments.suite)
     reader = PackedReader(arguments.checkpoint, **reading_options(arguments))
     settings = EmbeddingSettings(arguments.pooling, arguments.both_strands)

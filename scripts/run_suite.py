@@ -4,9 +4,10 @@
     python scripts/run_suite.py promoters --config a.yaml b.yaml --output output/suites/promoters
     python scripts/run_suite.py GUE --notes configs/suites/gue.yaml --tasks prom/prom_300_all
 
-A suite is ``planted`` (tasks whose best possible answer is known), ``promoters`` (of a genome's record), or a
-folder of tasks: GUE, the Nucleotide Transformer's and Genomic Benchmarks as they are published, tables with
-the columns sequence and label, FASTA files of classes (see omnina/suites/folders.py). Options behind -- go to
+A suite is ``planted`` (tasks whose best possible answer is known), ``promoters`` (of a genome's record, of so
+many --bases), ``example`` (the questions of the committed tables, each fine-tuned by itself), or a folder of
+tasks: GUE, the Nucleotide Transformer's and Genomic Benchmarks as they are published, tables with the columns
+sequence and label, FASTA files of classes (see omnina/suites/folders.py). Options behind -- go to
 fine-tuning: ``-- --num_train_epochs 5``; paths there, and in the YAML files, are from this repository's root.
 Settings and rows of all tasks are checked before the first run. A run that was stopped goes on, one that was
 finished is kept; --resolution and --segmentations test it anew without training.
@@ -46,7 +47,7 @@ def main() -> None:
     from omnina.suites.runs import Reading
     from omnina.suites.suite import TABLE_FILE, Suite
 
-    tasks, notes = chosen_tasks(given.suite, given.tasks, given.notes, given.genome)
+    tasks, notes = chosen_tasks(given.suite, given.tasks, given.notes, given.genome, given.bases)
     check_output(given.output, given.suite)
     configs = [path.resolve() for path in given.config]  # the stage's script changes folder
     reading = Reading(given.resolution, given.segmentations)

@@ -99,14 +99,15 @@ def contigs() -> list[str]:
     return ["".join(generator.choices(BASES, k=4000)) for _ in range(20)]
 
 
-def test_promoters_lie_before_genes_on_the_genes_strand(contigs, tmp_path):
+@pytest.mark.parametrize("length", [81, LENGTH])
+def test_promoters_lie_before_genes_on_the_genes_strand(contigs, tmp_path, length):
     genes = "1001..2200 2220..2900 complement(2950..3200) join(3480..3500,3520..3600)"
-    task = promoter_task(genome_of(tmp_path, contigs, genes))
+    task = promoter_task(genome_of(tmp_path, contigs, genes), length)
     rows = [*task.train, *task.validation, *task.test]
     assert Counter(row.label for row in rows) == {PROMOTER: 40, CODING: 40}
-    assert {len(row.sequence) for row in rows} == {LENGTH}
-    forward = {bases[1000 - LENGTH : 1000] for bases in contigs}
-    backward = {reverse_complement(bases[3200 : 3200 + LENGTH]) for bases in contigs}
+    assert {len(row.sequence) for row in rows} == {length}
+    forward = {bases[1000 - length : 1000] for bases in contigs}
+    backward = {reverse_complement(bases[3200 : 3200 + length]) for bases in contigs}
     assert {row.sequence for row in rows if row.label == PROMOTER} == forward | backward
     inside = [row.sequence for row in rows if row.label == CODING]
     genes_of_all = [bases[1000:2200] + "-" + bases[2219:2900] for bases in contigs]
