@@ -8,6 +8,7 @@ from omnina.command import whole_number
 from omnina.suites.launching import ROOT
 
 FROZEN_SEEDS = (13, 17, 42, 123, 997)  # GENEB's
+TRUE, SHUFFLED, NONE = ARMS = ("true", "shuffled", "none")  # annotations of the text's ablation
 GENOME = ROOT / "data/records/leptospira_kirschneri_H1.gbk.gz"
 
 

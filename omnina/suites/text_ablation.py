@@ -25,6 +25,7 @@ from omnina.setting_values import flag
 from omnina.stage import check_length
 from omnina.suites.choosing import check_once
 from omnina.suites.launching import launch
+from omnina.suites.options import ARMS, NONE, SHUFFLED
 from omnina.suites.stage_settings import (
     at_root,
     check_table_weights,
@@ -36,7 +37,6 @@ from omnina.suites.stamp import STAMP_FILE, check_stamp, write_stamp
 from omnina.suites.table import with_margin
 from omnina.tables.table import expand_paths, read_rows
 
-TRUE, SHUFFLED, NONE = ARMS = ("true", "shuffled", "none")
 TABLES = "tables"
 NO_TEXT = "-"  # in place of every annotation
 METRIC = "mcc"
@@ -53,8 +53,9 @@ class TextAblation:
         seeds: of each run.
         epochs: passes over the tables in pretraining.
         folder: where everything goes, from the root as well.
+        arms: kinds of annotations, of ``ARMS``.
 
-    Raises UserError for a seed named twice.
+    Raises UserError for a seed, or an arm, named twice.
     """
 
     pretraining: Path
@@ -63,9 +64,11 @@ class TextAblation:
     seeds: Sequence[int]
     epochs: float
     folder: Path
+    arms: Sequence[str] = ARMS
 
     def __post_init__(self) -> None:
         check_once("--seeds", self.seeds)
+        check_once("--annotations", self.arms)
 
     def run(self) -> str:
         """Make what is missing; the table, as Markdown.
@@ -77,13 +80,13 @@ class TextAblation:
         stamp = self._stamp(sources)
         of_tables = {"sources": stamp["tables"]}
         check_stamp(self.folder / TABLES, of_tables)
-        for arm in ARMS:
+        for arm in self.arms:
             for seed in self.seeds:
                 check_stamp(self._place(arm, seed), stamp)
         (self.folder / TABLES).mkdir(parents=True, exist_ok=True)
         write_stamp(self.folder / TABLES, of_tables)
         figures = {}
-        for arm in ARMS:
+        for arm in self.arms:
             tables = write_arm(sources, arm, self.folder / TABLES / arm)
             figures[arm] = [self._figures(self._place(arm, seed), tables, seed, stamp) for seed in self.seeds]
         return ablation_table(figures)

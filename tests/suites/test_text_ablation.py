@@ -17,12 +17,9 @@ from omnina.evaluation.evaluate import MODEL
 from omnina.evaluation.files import EVALUATION_FOLDER, METRICS_FILE
 from omnina.run_folder import RECORD_FILE
 from omnina.suites import text_ablation
+from omnina.suites.options import ARMS, NONE, SHUFFLED, TRUE
 from omnina.suites.text_ablation import (
-    ARMS,
     NO_TEXT,
-    NONE,
-    SHUFFLED,
-    TRUE,
     TextAblation,
     ablation_table,
     write_arm,
@@ -109,8 +106,8 @@ def began(monkeypatch) -> list[str]:
 def ablation(small, configs, tmp_path, began) -> Callable[..., TextAblation]:
     """One of the world's table and one seed, unless others are given."""
 
-    def of(table: Path = small / "pretrain_train.csv", seeds=(1,)) -> TextAblation:
-        return TextAblation(*configs, [str(table)], seeds, 2.0, tmp_path / "out")
+    def of(table: Path = small / "pretrain_train.csv", seeds=(1,), **more) -> TextAblation:
+        return TextAblation(*configs, [str(table)], seeds, 2.0, tmp_path / "out", **more)
 
     return of
 
@@ -119,6 +116,16 @@ def test_runs_are_made_once(ablation, began):
     table = ablation().run()
     assert "| true | 1.900 | 0.500 |" in table and began == ["pretrain.sh", "finetune.sh"] * len(ARMS)
     assert ablation().run() == table and len(began) == 2 * len(ARMS)
+
+
+def test_one_kind_of_annotations_alone_and_the_others_later(ablation, began, tmp_path):
+    table = ablation(arms=[NONE]).run()
+    assert [line.split(" |")[0] for line in table.splitlines()[2:]] == ["| none"]
+    assert sorted(path.name for path in (tmp_path / "out" / "tables").iterdir() if path.is_dir()) == [NONE]
+    ablation().run()
+    assert len(began) == 2 * len(ARMS)
+    with pytest.raises(UserError, match="--annotations: none is named 2 times"):
+        ablation(arms=[NONE, NONE])
 
 
 def test_other_tables_are_refused_and_those_of_the_runs_stay(ablation, tables, tmp_path):
