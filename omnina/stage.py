@@ -103,7 +103,7 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
     _check_soft_masked(run, tables[0])
     if args.process_index == 0:
         for inputs, table in zip((run.train_files, run.validation_files), tables, strict=True):
-            print(f"{', '.join(inputs)}: {table.counts.summary()}")
+            print(f"{', '.join(inputs)}: {table.counts.summary(settings.rules is not None)}")
     plan = step_plan(run, args, tables[0])
     args.gradient_accumulation_steps = accumulation_steps(
         run.tokens_per_step, run.tokens_per_device, args.world_size

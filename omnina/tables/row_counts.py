@@ -37,8 +37,11 @@ class Counts:
         """The counts that ``as_json`` gave."""
         return cls(**{k: Counter(v) if isinstance(v, dict) else v for k, v in values.items()})
 
-    def summary(self) -> str:
-        """One paragraph for the log; says so if more than 0.1 % of the bases were trimmed."""
+    def summary(self, windows: bool = True) -> str:
+        """One paragraph for the log; says so if more than 0.1 % of the bases were trimmed.
+
+        ``windows``: whether sequences were cut into some, whose length can then be set as well.
+        """
         parts = [f"{self.rows} rows = {self.used} used"]
         parts += [f"{number} filtered ({reason})" for reason, number in sorted(self.filtered.items())]
         parts += [f"{number} rejected ({reason})" for reason, number in sorted(self.rejected.items())]
@@ -54,7 +57,8 @@ class Counts:
             text += (
                 f"; {self.trimmed_bases} bases ({share:.2%}) of {self.trimmed_documents} documents trimmed"
             )
-            text += "  <- raise max_length or lower window" if share > 0.001 else ""
+            remedy = "raise max_length or lower window" if windows else "raise max_length"
+            text += f"  <- {remedy}" if share > 0.001 else ""
         return text
 
 
