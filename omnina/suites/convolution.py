@@ -5,6 +5,7 @@ the layout that CNNProm used for promoters (Umarov and Solovyev, 2017, doi:10.13
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from omnina.evaluation.metrics import Scored
-from omnina.suites.task import Example, Task
+from omnina.suites.task import Example, Task, drawn_rows
 
 NAME = "convolution"
 FILTERS, WIDTH, POOLED, DENSE = 128, 15, 4, 128
@@ -37,7 +38,7 @@ def fit_convolution(task: Task, seed: int) -> Scored:
             ``LONGEST`` bases cut there. Of more than ``MOST_ROWS`` training rows, the same ones every time.
         seed: of weights, order and dropout.
     """
-    task = task.capped(MOST_ROWS)
+    task = replace(task, train=drawn_rows(task.train, MOST_ROWS))
     labels = sorted({row.label for row in task.train})
     lengths = [len(row.sequence) for rows in (task.train, task.validation, task.test) for row in rows]
     longest = min(max(*lengths, WIDTH), LONGEST)

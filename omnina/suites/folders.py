@@ -27,7 +27,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from omnina.corpus.readers.streams import opened_bytes
 from omnina.errors import UserError
 from omnina.suites.published import SuiteNotes, TaskNotes
-from omnina.suites.task import TEST, TRAIN, Example, Task, draw, with_validation
+from omnina.suites.task import TEST, TRAIN, Example, Task, with_splits, with_validation
 from omnina.tables.table import read_rows
 
 VALIDATION_NAMES = ("dev", "eval", "valid", "val", "validation")
@@ -36,7 +36,6 @@ FASTA = (".fa", ".fna", ".fasta")
 TABLES = (".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".bgz", ".zst")
 SEQUENCE, TEXT, LABEL = "sequence", "text", "label"
-TEST_SHARE = 0.2  # of rows without splits
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,7 @@ def _read_task(name: str, folder: Path, notes: TaskNotes) -> Task:
     if not readers:
         table = _lone_table(folder)
         rows = notes.worded(_labelled_table(table) if table else _by_class(folder), str(folder))
-        test = [row for row in rows if draw(row, "test") < TEST_SHARE]
-        train = [row for row in rows if draw(row, "test") >= TEST_SHARE]
-        return with_validation(name, notes.question, train, test)
+        return with_splits(name, notes.question, rows)
     splits = {split: notes.worded(read(), f"{folder}, {split}") for split, read in readers.items()}
     own = next((splits[name] for name in VALIDATION_NAMES if name in splits), [])
     return with_validation(name, notes.question, splits[TRAIN], splits[TEST], own)
@@ -192,7 +189,7 @@ def _labelled_table(path: Path) -> list[Example]:
     header = _header(path)
     sequence = _spelt(header, SEQUENCE) or _spelt(header, TEXT) or SEQUENCE
     label = _spelt(header, LABEL) or LABEL
-    return [Example(row[sequence], row[label]) for _, row in read_rows(path, [sequence, label])]
+    return [Example(row[sequence], row[label].strip()) for _, row in read_rows(path, [sequence, label])]
 
 
 def _header(path: Path) -> list[str]:

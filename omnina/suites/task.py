@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -12,8 +13,10 @@ from omnina.errors import UserError
 from omnina.files.durable import write_whole
 from omnina.tables.row_counts import MAX_LABELS
 
+TEST_SHARE = 0.2  # of rows without splits
 HELD_OUT_SHARE = 0.1  # of the training rows, where a benchmark has no validation rows of its own
 COLUMNS = ("sequence", "question", "response")
+MOST_NAMED = 5  # labels of an error
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
@@ -72,14 +75,27 @@ class Task:
     def capped(self, rows: int | None) -> "Task":
         """With at most so many training rows, the same ones every time; all if None.
 
-        Raises UserError if they have one label only.
+        Raises UserError if they have one label only, or lack one of the validation or test rows.
         """
         if rows is None or len(self.train) <= rows:
             return self
-        train = sorted(self.train, key=lambda row: draw(row, "train"))[:rows]
-        if len({row.label for row in train}) < 2:
+        train = drawn_rows(self.train, rows)
+        labels = {row.label for row in train}
+        if len(labels) < 2:
             raise UserError(f"{self.name}: {rows} training rows have one label only; use more of them.")
+        lacking = sorted({row.label for row in (*self.validation, *self.test)} - labels)
+        if lacking:
+            raise UserError(
+                f"{self.name}: {rows} training rows lack the labels {_first(lacking)}; use more of them."
+            )
         return replace(self, train=train)
+
+
+def drawn_rows(rows: Sequence[Example], most: int) -> list[Example]:
+    """At most so many of them, the same ones every time."""
+    if len(rows) <= most:
+        return list(rows)
+    return sorted(rows, key=lambda row: draw(row, TRAIN))[:most]
 
 
 def tables_in(folder: Path) -> dict[str, Path]:
@@ -87,33 +103,76 @@ def tables_in(folder: Path) -> dict[str, Path]:
     return {split: folder / f"{split}.csv" for split in SPLITS}
 
 
+def with_splits(name: str, question: str, rows: Sequence[Example]) -> Task:
+    """A task whose test rows, a fifth, and then validation rows are chosen by their sequence.
+
+    Raises UserError as ``checked_task`` does.
+    """
+    _check_rows(name, "drawn", rows)
+    return with_validation(name, question, *_held_out(rows, TEST, TEST_SHARE))
+
+
 def with_validation(
     name: str, question: str, train: Sequence[Example], test: Sequence[Example], own: Sequence[Example] = ()
 ) -> Task:
     """A task whose validation rows are its own, or a tenth of the training rows, chosen by their sequence.
 
-    Copies of one sequence stay together. Raises UserError as ``checked_task`` does.
+    Copies of one sequence stay together, its reverse complement among them. Raises UserError as
+    ``checked_task`` does.
     """
     if not own:
-        own = [row for row in train if draw(row) < HELD_OUT_SHARE]
-        train = [row for row in train if draw(row) >= HELD_OUT_SHARE]
+        _check_rows(name, TRAIN, train)
+        train, own = _held_out(train, VALIDATION, HELD_OUT_SHARE)
     return checked_task(Task(name, question, train, own, test))
 
 
+def _held_out(rows: Sequence[Example], purpose: str, share: float) -> tuple[list[Example], list[Example]]:
+    """(Kept, held out) rows; those of a label that would be left with none are kept all."""
+    drawn = {row for row in rows if draw(row, purpose) < share}
+    left = {row.label for row in rows if row not in drawn}
+    kept = [row for row in rows if row not in drawn or row.label not in left]
+    return kept, [row for row in rows if row in drawn and row.label in left]
+
+
 def checked_task(task: Task) -> Task:
-    """The task; UserError if a split has no row, training one label only, or a row no readable sequence."""
+    """The task.
+
+    Raises UserError if a split has no row, or one without a readable sequence or a label, if training has one
+    label only, or another split one that training has not.
+    """
     for split in SPLITS:
-        rows = getattr(task, split)
-        if not rows:
+        if not getattr(task, split):
             raise UserError(f"{task.name}: no {split} rows are left; give more rows.")
-        for row in rows:
-            _check_row(task.name, split, row)
+        _check_rows(task.name, split, getattr(task, split))
     labels = {row.label for row in task.train}
     if not 2 <= len(labels) <= MAX_LABELS:
         raise UserError(
             f"{task.name}: training rows have {len(labels)} labels; a task needs from 2 to {MAX_LABELS}."
         )
+    for split in (VALIDATION, TEST):
+        _check_known(task.name, split, getattr(task, split), labels)
     return task
+
+
+def _check_known(task: str, split: str, rows: Sequence[Example], known: set[str]) -> None:
+    """No model can be right on a row whose label no training row has: UserError, for it is a slip."""
+    unknown = Counter(row.label for row in rows if row.label not in known)
+    if unknown:
+        counted = [f"'{label}' ({count:,})" for label, count in unknown.most_common()]
+        raise UserError(
+            f"{task}: {unknown.total():,} of {len(rows):,} {split} rows have labels that no training row "
+            f"has: {_first(counted)}; training has {_first(sorted(known))}. Write labels alike in all splits, "
+            "or leave these rows out."
+        )
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join([*names[:MOST_NAMED], *["..."] * (len(names) > MOST_NAMED)])
+
+
+def _check_rows(task: str, split: str, rows: Sequence[Example]) -> None:
+    for row in rows:
+        _check_row(task, split, row)
 
 
 def _check_row(task: str, split: str, row: Example) -> None:
@@ -125,7 +184,9 @@ def _check_row(task: str, split: str, row: Example) -> None:
         raise UserError(f"{task}: a {split} row ('{row.sequence[:40]}') has no label.")
 
 
-def draw(row: Example, purpose: str = "validation") -> float:
-    """A number from 0 to 1 that depends on the sequence and the purpose alone."""
-    digest = hashlib.sha256(f"{purpose}/{row.sequence.upper()}".encode()).digest()
+def draw(row: Example, purpose: str = VALIDATION) -> float:
+    """A number from 0 to 1 that depends on the purpose and the sequence alone, whichever strand it is."""
+    nucleotides = parse_cell(row.sequence)
+    one = min(nucleotides.text, nucleotides.other_strand.text)
+    digest = hashlib.sha256(f"{purpose}/{one}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
