@@ -108,7 +108,7 @@ def with_splits(name: str, question: str, rows: Sequence[Example]) -> Task:
 
     Raises UserError as ``checked_task`` does.
     """
-    _check_rows(name, "drawn", rows)
+    _check_rows(name, "given", rows)
     return with_validation(name, question, *_held_out(rows, TEST, TEST_SHARE))
 
 
@@ -161,8 +161,8 @@ def _check_known(task: str, split: str, rows: Sequence[Example], known: set[str]
         counted = [f"'{label}' ({count:,})" for label, count in unknown.most_common()]
         raise UserError(
             f"{task}: {unknown.total():,} of {len(rows):,} {split} rows have labels that no training row "
-            f"has: {_first(counted)}; training has {_first(sorted(known))}. Write labels alike in all splits, "
-            "or leave these rows out."
+            f"has: {_first(counted)}; training has {_first(sorted(known))}. Write labels alike in all "
+            "splits, or leave these rows out."
         )
 
 

@@ -125,7 +125,7 @@ def test_tables_without_sequences_and_hidden_files_are_no_tasks(tmp_path):
     written(tmp_path / "about" / "metadata.tsv", "id\tlabel\n1\tx\n")
     written(tmp_path / "prom" / "prom_300_all" / "._train.csv", "of another program")
     written(tmp_path / ".notebook" / "data.csv", "sequence,label\nACGT,0\n")
-    assert list(read_tasks(tmp_path, NO_NOTES).folders) == ["prom/prom_300_all"]
+    assert list(read_tasks(tmp_path, NO_NOTES).places) == ["prom/prom_300_all"]
 
 
 def test_one_label_is_no_task():
