@@ -9,6 +9,7 @@ from omnina.evaluation.asked_rows import AskedRow
 from omnina.evaluation.baselines import Prediction, fit_baselines, write_baselines
 from omnina.evaluation.bootstrap import bootstrap_intervals, mean_intervals
 from omnina.evaluation.calibration import Calibration, fit_calibration
+from omnina.evaluation.cut_rows import CutRows
 from omnina.evaluation.metrics import (
     Scored,
     classification_metrics,
@@ -35,12 +36,24 @@ class Evaluation:
         classes: metrics of each class of each question.
         scored: probabilities by question and system, for plots.
         overlap: sentences on test sequences that stand in the training rows.
+        cut: by question, what of its rows was not read.
     """
 
     results: dict[str, dict[str, dict]] = field(default_factory=dict)
     classes: list[dict] = field(default_factory=list)
     scored: dict[str, dict[str, Scored]] = field(default_factory=dict)
     overlap: list[str] = field(default_factory=list)
+    cut: dict[str, CutRows] = field(default_factory=dict)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What to know about the figures."""
+        cut = {question: of for question, of in self.cut.items() if of.cut_rows}
+        told = [
+            f"{question}: {of.words}; baselines read them whole. Raise max_length, or read pieces."
+            for question, of in cut.items()
+        ]
+        return [*told, *self.overlap]
 
 
 def calibrated(
@@ -70,6 +83,7 @@ def evaluate(
         places = [place for place, row in enumerate(rows) if row.question == question]
         asked, given = [rows[place] for place in places], [answers[place] for place in places]
         train = [row for row in train_rows if row.question == question]
+        found.cut[question] = CutRows.of(asked, given)
         known = questions.get(question)
         if known and known.labels:
             scores = np.stack([answer.log_probabilities for answer in given])

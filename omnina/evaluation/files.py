@@ -22,6 +22,7 @@ from omnina.files.output_links import refuse_links_out
 from omnina.metric_names import distinct_names
 
 EVALUATION_FOLDER = "evaluation"  # in a run's folder
+CUT = "cut"  # in metrics.json: by question, which bases did not fit
 METRICS_FILE, CURVES_FILE, LAST_FILE = "metrics.json", "curves.json", "plots.md"
 LONGEST_STEM = 60  # characters of a file name that stand for a question
 
@@ -55,8 +56,9 @@ def write_evaluation(
     """
     output.mkdir(parents=True, exist_ok=True)
     (output / LAST_FILE).unlink(missing_ok=True)  # of an earlier evaluation: this one is not whole yet
-    sentences = [*notes, *found.overlap]
-    record = {"results": found.results, "notes": sentences}
+    sentences = [*notes, *found.sentences]
+    cut = {question: asdict(of) for question, of in found.cut.items()}
+    record = {"results": found.results, "notes": sentences, CUT: cut}
     if calibration:
         record["calibration"] = {question: asdict(change) for question, change in calibration.items()}
     (output / METRICS_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -39,7 +39,7 @@ def finish_finetuning(
     found = evaluate(questions.by_text, rows, answers, read_asked_rows(train_files, bad_rows))
     _write_examples(answerer, questions.by_text, rows, answers, folder / EVALUATION_FOLDER)
     notes = [change.sentence(question) for question, change in changes.items()]
-    _write_card(folder, {"results": found.results, "notes": [*notes, *found.overlap]})
+    _write_card(folder, {"results": found.results, "notes": [*notes, *found.sentences]})
     print(write_evaluation(found, folder / EVALUATION_FOLDER, notes, changes))
     print(f"Figures and plots are in {folder / EVALUATION_FOLDER}.")
 

@@ -68,6 +68,7 @@ class Answer:
         log_probabilities: of the labels, before normalisation and temperature; -inf where left out.
         notes: what to know about it, such as bases that did not fit.
         refused: why the row cannot be answered; empty if it was.
+        cut_bases: at the sequence's end, which did not fit and were not read.
     """
 
     text: str
@@ -76,6 +77,7 @@ class Answer:
     log_probabilities: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     refused: str = ""
+    cut_bases: int = 0
 
 
 class Answerer:
@@ -236,7 +238,7 @@ class Answerer:
             )
         text = max(labels, key=labels.__getitem__)
         notes = _notes(query, document, " of either strand" if question.strand_free else "")
-        return Answer(text, labels[text], labels, scores, notes)
+        return Answer(text, labels[text], labels, scores, notes, cut_bases=document.trimmed_bases)
 
     def _write(self, queries: list[Query]) -> list[Answer]:
         """Free text for each; prompts of like length are written together, so that little is padded."""
@@ -262,7 +264,7 @@ class Answerer:
         if ids[-1] != EOS_ID:
             notes = (*notes, f"cut off after {len(ids)} tokens")
         text = self.tokenizer.decode(ids, skip_special_tokens=True).strip()
-        return Answer(text, float(np.exp(score)), notes=notes)
+        return Answer(text, float(np.exp(score)), notes=notes, cut_bases=document.trimmed_bases)
 
     def _unseen_note(self, question: str) -> str:
         nearest = nearest_question(question, self.questions)

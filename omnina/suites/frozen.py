@@ -115,8 +115,8 @@ class FrozenSuite:
             for of_seed in of_seeds:
                 figures.add(regime, {MODEL: of_seed} | baselines, metric)
         figures.intervals[FULL] = results[FULL][0][INTERVAL][metric]
-        convolution = convolution_metrics(task, folder, self.seeds[0])
-        figures.others[name_of_convolution(task)] = convolution[metric]
+        convolution = [convolution_metrics(task, folder, self.seeds[0])]
+        figures.add_baseline(name_of_convolution(task), convolution, metric)
         return figures
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from omnina.chunking import BASES, PIECES
 from omnina.errors import UserError
-from omnina.evaluation.files import LAST_FILE, METRICS_FILE
+from omnina.evaluation.cut_rows import CutRows
+from omnina.evaluation.files import CUT, LAST_FILE, METRICS_FILE
 from omnina.files.json_file import read_object
 from omnina.files.yaml_file import read_yaml
 from omnina.resolution import has_pieces
@@ -108,17 +109,26 @@ class Run:
     def results(self) -> dict[str, dict]:
         """Metrics on the test rows by system: made now, or read where they are there.
 
+        Figures of before that do not say which bases were read are made anew, without training.
         Raises UserError if fine-tuning fails, or as ``check`` does.
         """
         self.check()
-        test = self.folder / f"{FOLDER}{self.reading.suffix}"
         if not (self.folder / STAMP_FILE).is_file():
             self._finetune()
             write_stamp(self.folder, self.stamp)
-        if not (test / LAST_FILE).is_file():
-            self._test(test)
-        [of_question] = read_object(test / METRICS_FILE)["results"].values()
+        if not (self._tested / LAST_FILE).is_file() or CUT not in read_object(self._tested / METRICS_FILE):
+            self._test(self._tested)
+        [of_question] = read_object(self._tested / METRICS_FILE)["results"].values()
         return of_question
+
+    def cut_rows(self) -> CutRows:
+        """What of the test rows was not read; once there are ``results``."""
+        [of_question] = read_object(self._tested / METRICS_FILE)[CUT].values()
+        return CutRows(**of_question)
+
+    @property
+    def _tested(self) -> Path:
+        return self.folder / f"{FOLDER}{self.reading.suffix}"
 
     def _finetune(self) -> None:
         settings = {

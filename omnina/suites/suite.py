@@ -12,7 +12,7 @@ from omnina.suites.convolution import name as name_of_convolution
 from omnina.suites.published import SuiteNotes
 from omnina.suites.runs import AS_TRAINED, OURS, Reading, Run, finetuning_stamp
 from omnina.suites.same_rows import convolution_metrics
-from omnina.suites.table import TaskFigures, markdown, mean_of
+from omnina.suites.table import TaskFigures, markdown
 from omnina.suites.task import Task, tables_in
 
 TABLE_FILE, FIGURES_FILE = "table.md", "figures.json"
@@ -92,8 +92,9 @@ class Suite:
         for run in self._runs(task, stamps):
             results, column = run.results(), f"{run.config.stem}{self.reading.suffix}"
             figures.add(column, results, metric)
+            figures.cut_rows[column] = run.cut_rows()
             if len(self.seeds) == 1:  # seeds leave nothing open, the test rows do
                 figures.intervals[column] = results[MODEL]["interval"][metric]
-        convolution = [convolution_metrics(task, folder, seed)[metric] for seed in self.seeds]
-        figures.others[name_of_convolution(task)] = mean_of(convolution)
+        convolution = [convolution_metrics(task, folder, seed) for seed in self.seeds]
+        figures.add_baseline(name_of_convolution(task), convolution, metric)
         return figures

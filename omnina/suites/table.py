@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import t as student
 
+from omnina.evaluation.cut_rows import CutRows
 from omnina.evaluation.evaluate import MODEL
 
 CONFIDENCE = 0.95
@@ -18,28 +19,43 @@ class TaskFigures:
     Attributes:
         of_configs: the metric of each configuration's seeds.
         intervals: of configurations of one seed, or of none: (low, high), what the test rows leave open.
-        others: of baselines, trained on the same rows; means where they have seeds.
+        cut_rows: of configurations: what of the test rows they did not read.
+        others: of baselines, trained on the same rows: the metric of each seed, or of the one fit.
+        other_intervals: of baselines of one fit, as ``intervals``.
         optimum: the same metric of whoever knows how the rows were made.
         published: of other models, from their papers.
     """
 
     of_configs: dict[str, list[float | None]] = field(default_factory=dict)
-    others: dict[str, float | None] = field(default_factory=dict)
+    others: dict[str, list[float | None]] = field(default_factory=dict)
     optimum: float | None = None
     published: Mapping[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    other_intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    cut_rows: dict[str, CutRows] = field(default_factory=dict)
 
     def add(self, config: str, results: Mapping[str, Mapping], metric: str) -> None:
         """Note a run's results on the test rows."""
         self.of_configs.setdefault(config, []).append(results[MODEL][metric])
         for name, of in results.items():
             if name != MODEL:
-                self.others[name.split(" (")[0]] = of[metric]  # without how many rows it was trained on
+                self.add_baseline(
+                    name.split(" (")[0], [of], metric
+                )  # without how many rows it was trained on
 
     def cell(self, config: str) -> str:
         """A configuration's mean with its margin, or with its interval if it has one."""
-        mean, interval = with_margin(self.of_configs.get(config)), self.intervals.get(config)
-        return f"{mean} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else mean
+        return _with_interval(self.of_configs.get(config), self.intervals.get(config))
+
+    def add_baseline(self, name: str, of_seeds: Sequence[Mapping], metric: str) -> None:
+        """Note a baseline's results on the test rows, each with ``interval``: of each seed, or of one fit."""
+        self.others[name] = [of[metric] for of in of_seeds]
+        if len(of_seeds) == 1:
+            self.other_intervals[name] = of_seeds[0]["interval"][metric]
+
+    def baseline_cell(self, name: str) -> str:
+        """As ``cell``, of a baseline."""
+        return _with_interval(self.others.get(name), self.other_intervals.get(name))
 
 
 def mean_and_margin(values: Sequence[float]) -> tuple[float, float | None]:
@@ -75,7 +91,7 @@ def markdown(figures: Mapping[str, TaskFigures], metric: str, source: str = "") 
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
     for name, of in figures.items():
         cells = [of.cell(config) for config in configs]
-        cells += [_plain(of.others.get(other)) for other in others]
+        cells += [of.baseline_cell(other) for other in others]
         cells += [_plain(of.published.get(other)) for other in published]
         cells += [_plain(of.optimum)] * has_optimum
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
@@ -83,7 +99,19 @@ def markdown(figures: Mapping[str, TaskFigures], metric: str, source: str = "") 
         lines.append(_means(figures, configs, others, published, has_optimum))
     if published:
         lines += ["", f"Published scores: {source}."]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _cut_notes(figures)
+
+
+def _cut_notes(figures: Mapping[str, TaskFigures]) -> str:
+    """A line for each task and configuration that did not read whole rows, beside others that did."""
+    lines = [
+        f"\n**Not of whole rows**: {name}, {config}: {cut.words}. Baselines and published models read more "
+        "of them. Raise `max_length`, or read pieces instead of single bases (`resolution: pieces`).\n"
+        for name, of in figures.items()
+        for config, cut in of.cut_rows.items()
+        if cut.cut_rows
+    ]
+    return "".join(lines)
 
 
 def _means(
@@ -96,7 +124,7 @@ def _means(
     """Of columns that have a figure of every task."""
     of_tasks = list(figures.values())
     columns = [[mean_of(of.of_configs.get(name)) for of in of_tasks] for name in configs]
-    columns += [[of.others.get(name) for of in of_tasks] for name in others]
+    columns += [[mean_of(of.others.get(name)) for of in of_tasks] for name in others]
     columns += [[of.published.get(name) for of in of_tasks] for name in published]
     columns += [[of.optimum for of in of_tasks]] * has_optimum
     cells = [_plain(None if None in column else float(np.mean(column))) for column in columns]
@@ -110,6 +138,11 @@ def _names(of_tasks) -> list[str]:
 def mean_of(values: Sequence[float | None] | None) -> float | None:
     """Over seeds; None if there are none, or a run has none (of one class)."""
     return None if values is None or None in values else float(np.mean(values))
+
+
+def _with_interval(values: Sequence[float | None] | None, interval: tuple[float, float] | None) -> str:
+    mean = with_margin(values)
+    return f"{mean} [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else mean
 
 
 def _plain(value: float | None) -> str:

@@ -184,3 +184,15 @@ def test_calibration_before_and_after_is_written(tmp_path):
     assert after < before / 2
     assert record["results"][ASKED]["OmniNA"]["calibration_error"] == pytest.approx(after)
     assert record["calibration"][ASKED]["temperature"] == questions.by_text[ASKED].temperature
+
+
+def test_bases_that_were_not_read_are_counted_and_told(tmp_path):
+    rows = [asked("ACGTACGTAC", "yes"), asked("ACGTA", "no"), asked("ACGTACGT", "no")]
+    answers = [Answer("yes", 0.9, log_probabilities=np.log([0.1, 0.9]), cut_bases=cut) for cut in (5, 0, 3)]
+    found = evaluate({ASKED: Question(["no", "yes"])}, rows, answers, [])
+    text = write_evaluation(found, tmp_path, [])
+    assert f"- {ASKED}: 2 of 3 rows lost the bases at their end that did not fit, 8 of 23; " in text
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert record["cut"] == {ASKED: {"rows": 3, "cut_rows": 2, "bases": 23, "cut_bases": 8}}
+    whole = evaluate({ASKED: Question(["no", "yes"])}, rows[1:2], answers[1:2], [])
+    assert "did not fit" not in write_evaluation(whole, tmp_path, [])

@@ -148,11 +148,12 @@ def test_a_margin_is_students():
 
 def test_the_table_has_a_column_for_each_and_means_where_all_are_known():
     figures = {
-        "a": TaskFigures({"bases": [0.8, 0.9]}, {"k-mers": 0.5}, 0.95, {"Theirs": 0.7}),
-        "b": TaskFigures({"bases": [0.6]}, {"k-mers": 0.7}, None, {}),
+        "a": TaskFigures({"bases": [0.8, 0.9]}, {"k-mers": [0.5]}, 0.95, {"Theirs": 0.7}),
+        "b": TaskFigures({"bases": [0.6]}, {"k-mers": [0.7]}, None, {}),
     }
+    figures["a"].other_intervals["k-mers"] = (0.4, 0.6)
     lines = markdown(figures, "mcc").splitlines()
     assert lines[0] == "| mcc, test rows | bases | k-mers | Theirs | optimum |"
-    assert lines[2] == "| a | 0.850 ± 0.635 | 0.500 | 0.700 | 0.950 |"
+    assert lines[2] == "| a | 0.850 ± 0.635 | 0.500 [0.400, 0.600] | 0.700 | 0.950 |"
     assert lines[3] == "| b | 0.600 | 0.700 | - | - |"
     assert lines[4] == "| mean | 0.725 | 0.600 | - | - |"

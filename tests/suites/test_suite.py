@@ -18,7 +18,7 @@ from omnina.suites import runs, suite
 from omnina.suites.folders import read_tasks
 from omnina.suites.published import SuiteNotes
 from omnina.suites.runs import Reading
-from omnina.suites.suite import FIGURES_FILE, Suite
+from omnina.suites.suite import FIGURES_FILE, TABLE_FILE, Suite
 
 ROOT = Path(__file__).parents[2]
 SHORT = ROOT / "configs" / "finetune" / "short_sequences.yaml"
@@ -60,15 +60,20 @@ def began(monkeypatch) -> list[list[str]]:
         output = command[command.index("--output") + 1]
         seed = int(output.parent.name.removeprefix("seed_"))
         figures = {"mcc": 0.5 + seed / 10, "interval": {"mcc": [0.25, 0.75]}}
-        output.mkdir()
-        (output / METRICS_FILE).write_text(json.dumps({"results": {"?": {MODEL: figures}}}))
+        results = {MODEL: figures, "k-mers (9 training rows)": {"mcc": 0.4, "interval": {"mcc": [0.3, 0.5]}}}
+        cut = {"rows": 20, "cut_rows": 5 * seed, "bases": 9000, "cut_bases": 1200 * seed}
+        output.mkdir(exist_ok=True)
+        (output / METRICS_FILE).write_text(json.dumps({"results": {"?": results}, "cut": {"?": cut}}))
         (output / LAST_FILE).write_text("")
         commands.append(["evaluate.py", *map(str, command[2:])])
         return subprocess.CompletedProcess(command, 0)
 
+    def convolution_of(task, folder, seed):
+        return {"mcc": seed / 10, "interval": {"mcc": [0.0, 0.2]}}
+
     monkeypatch.setattr(runs, "launch", launch)
     monkeypatch.setattr(runs.subprocess, "run", evaluate)
-    monkeypatch.setattr(suite, "convolution_metrics", lambda task, folder, seed: {"mcc": seed / 10})
+    monkeypatch.setattr(suite, "convolution_metrics", convolution_of)
     return commands
 
 
@@ -90,12 +95,34 @@ def run(tasks, config, tmp_path, began) -> Callable[..., str]:
 
 
 def test_one_seed_has_the_interval_of_the_test_rows_and_several_that_of_seeds(run, tmp_path):
-    assert "| a | 0.600 [0.250, 0.750] | 0.100 |" in run()
+    table = run()
+    assert "| short | k-mers | convolution |" in table
+    assert "| a | 0.600 [0.250, 0.750] | 0.400 [0.300, 0.500] | 0.100 [0.000, 0.200] |" in table
     figures = json.loads((tmp_path / "out" / FIGURES_FILE).read_text())
     assert figures["a"]["intervals"] == {"short": [0.25, 0.75]}
     table = run(seeds=[1, 3])
-    assert "| a | 0.700 ± 1.271 | 0.200 |" in table  # the convolution: the mean over the same seeds
+    # the convolution: of the same seeds
+    assert "| a | 0.700 ± 1.271 | 0.400 [0.300, 0.500] | 0.200 ± 1.271 |" in table
     assert json.loads((tmp_path / "out" / FIGURES_FILE).read_text())["a"]["intervals"] == {}
+
+
+def test_rows_that_were_not_read_whole_are_told_below_the_table(run, began, tmp_path):
+    table = run()
+    told = "b, short: 5 of 20 rows lost the bases at their end that did not fit, 1,200 of 9,000."
+    assert f"**Not of whole rows**: {told} Baselines and published models" in table
+    assert (tmp_path / "out" / TABLE_FILE).read_text() == table
+    assert (
+        json.loads((tmp_path / "out" / FIGURES_FILE).read_text())["b"]["cut_rows"]["short"]["cut_rows"] == 5
+    )
+    assert "Not of whole rows" not in run(seeds=[0])
+
+
+def test_figures_that_do_not_say_what_was_read_are_made_anew(run, began, tmp_path):
+    run()
+    path = tmp_path / "out" / "a" / "short" / "seed_1" / "test" / METRICS_FILE
+    path.write_text(json.dumps({"results": json.loads(path.read_text())["results"]}))
+    run()
+    assert [command[0] for command in began[4:]] == ["evaluate.py"]
 
 
 def test_finished_runs_are_kept(run, began):
