@@ -1,17 +1,14 @@
 """Benchmarks as they lie on disk."""
 
 import gzip
-import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from omnina.chunking import reverse_complement
 from omnina.errors import UserError
 from omnina.suites.folders import read_tasks
 from omnina.suites.published import SuiteNotes, TaskNotes, read_notes
-from omnina.suites.task import Example, draw, with_splits, with_validation
+from omnina.suites.task import Example
 
 NO_NOTES = SuiteNotes()
 
@@ -128,33 +125,6 @@ def test_tables_without_sequences_and_hidden_files_are_no_tasks(tmp_path):
     assert list(read_tasks(tmp_path, NO_NOTES).places) == ["prom/prom_300_all"]
 
 
-def test_one_label_is_no_task():
-    rows = [Example("ACGT" + "A" * place, "yes") for place in range(50)]
-    with pytest.raises(UserError, match="training rows have 1 labels; a task needs from 2 to 200"):
-        with_validation("mine", "?", rows, rows[:1])
-
-
-def test_a_sequence_and_its_reverse_complement_are_in_one_split(tmp_path):
-    generator = random.Random(0)
-    forward = ["".join(generator.choices("ACGT", k=30)) for _ in range(200)]
-    backward = [reverse_complement(bases).replace("T", "u") for bases in forward]
-    rows = [Example(bases, str(place % 2)) for place, bases in enumerate(forward)]
-    rows += [Example(bases, str(place % 2)) for place, bases in enumerate(backward)]
-    written(tmp_path / "mine" / "all.csv", as_table(rows))
-    [task] = read_tasks(tmp_path, NO_NOTES)
-    parts = [{row.sequence for row in of_split} for of_split in (task.train, task.validation, task.test)]
-    assert all(parts) and sum(map(len, parts)) == 400
-    for part in parts:
-        assert all((one in part) == (other in part) for one, other in zip(forward, backward, strict=True))
-    assert draw(Example("a:ACC b:GG", "x")) == draw(Example("a:GGT b:CC", "y"))
-
-
-def test_copies_of_a_sequence_are_held_out_together():
-    rows = [row for row in rows_of("g", 100) for _ in range(3)]
-    task = with_validation("mine", "?", rows, rows[:1])
-    assert not {row.sequence for row in task.train} & {row.sequence for row in task.validation}
-
-
 @pytest.mark.parametrize("path", sorted(Path("configs/suites").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_notes_can_be_read(path):
     notes = read_notes(path)
@@ -195,59 +165,12 @@ def test_a_metric_that_is_none_is_named(tmp_path):
         read_notes(tmp_path / "x.yaml")
 
 
-def test_tables_of_other_rows_are_not_overwritten(tmp_path):
-    rows = rows_of("g", 100)
-    task = with_validation("mine", "?", rows, rows[:5])
-    paths = task.write(tmp_path)
-    assert task.write(tmp_path) == paths
-    with pytest.raises(UserError, match=r"train\.csv: .*other rows"):
-        task.capped(10).write(tmp_path)
-
-
-def test_a_cap_keeps_the_same_rows_every_time():
-    rows = rows_of("g", 100)
-    task = with_validation("mine", "?", rows, rows[:5])
-    assert len(task.capped(30).train) == 30 and task.capped(30) == task.capped(30)
-    assert set(task.capped(20).train) < set(task.capped(30).train)
-    with pytest.raises(UserError, match="1 training rows have one label only"):
-        task.capped(1)
-    assert task.capped(None) is task and task.capped(1000) is task
-
-
 def test_a_split_alone_is_told_however_it_lies(tmp_path):
     for number, name in enumerate(("train.csv", "valid.fna", "test/yes/1.txt")):
         folder = tmp_path / str(number) / "task"
         written(folder / name, "sequence,label\nACGT,1\n")
         with pytest.raises(UserError, match="a task needs both"):
             read_tasks(tmp_path / str(number), NO_NOTES)
-
-
-@pytest.mark.parametrize("split", ["test", "dev"])
-def test_labels_that_training_has_not_are_told(tmp_path, split):
-    gue(tmp_path)
-    rows = [Example(row.sequence, "1.0" if row.label == "1" else "0") for row in rows_of(split)]
-    written(tmp_path / "prom" / "prom_300_all" / f"{split}.csv", as_table(rows))
-    told = r"prom_300_all: 20 of 40 (test|validation) rows .* no training row has: '1\.0' \(20\); .* 0, 1\."
-    with pytest.raises(UserError, match=told):
-        list(read_tasks(tmp_path, NO_NOTES))
-
-
-def test_blanks_around_labels_do_not_count(tmp_path):
-    gue(tmp_path)
-    rows = [Example(row.sequence, f" {row.label} ") for row in rows_of("test")]
-    written(tmp_path / "prom" / "prom_300_all" / "test.csv", as_table(rows))
-    [task] = read_tasks(tmp_path, NO_NOTES)
-    assert {row.label for row in task.test} == {"0", "1"}
-
-
-def test_rows_of_a_label_that_training_would_lack_are_not_held_out():
-    rows = rows_of("g", 200)
-    drawn = next(row for row in rows if draw(row, "test") < 0.2)
-    rare = Example(drawn.sequence, "rare")
-    task = with_splits("mine", "?", [*rows, rare])
-    assert rare in task.train and task.test
-    with pytest.raises(UserError, match="mine: 20 training rows lack the labels rare; use more"):
-        replace(task, test=[*task.test, rare]).capped(20)
 
 
 def test_labels_and_classes_keep_blanks_and_dots(tmp_path):
@@ -313,15 +236,6 @@ def test_values_of_notes_of_another_kind_are_told(tmp_path, text, told):
 def test_a_task_without_notes_is_asked_in_general(tmp_path):
     written(tmp_path / "x.yaml", "tasks:\n  a:\n")
     assert read_notes(tmp_path / "x.yaml").of("a") == read_notes(tmp_path / "x.yaml").of("b") == TaskNotes()
-
-
-def test_genebs_tables_have_their_sequences_under_text(tmp_path):
-    for split in ("train", "test"):
-        rows = "".join(f"{row.sequence},{row.label}\n" for row in rows_of(split))
-        written(tmp_path / "tasks" / "GUE_mouse_0" / f"{split}.csv", "text,label\n" + rows)
-    [task] = read_tasks(tmp_path, NO_NOTES)
-    assert task.name == "tasks/GUE_mouse_0"
-    assert {row.sequence for row in task.test} == {row.sequence for row in rows_of("test")}
 
 
 def test_names_of_splits_and_columns_count_in_any_case(tmp_path):

@@ -1,4 +1,4 @@
-"""Folders of tasks as the Hugging Face Hub publishes them, and files whose names say what they are not."""
+"""Folders of tasks as the Hugging Face Hub and GENEB publish them, and names that say what files are not."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -108,3 +108,22 @@ def test_files_named_by_class_and_split_are_no_classes(tmp_path, names):
         UserError, match=r"by its name the split '\w+' of the class '(neg|pos)', .* to \w+/\w+\.fa, "
     ):
         read_tasks(tmp_path, NO_NOTES)
+
+
+def test_blanks_around_labels_do_not_count(tmp_path):
+    for split, blank in (("train", ""), ("test", " ")):
+        rows = "".join(f"ACGT{'CA' * number},{number % 2}{blank}\n" for number in range(ROWS))
+        (tmp_path / f"{split}.csv").write_text("sequence,label\n" + rows, encoding="utf-8")
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert {row.label for row in (*task.train, *task.test)} == {"0", "1"}
+
+
+def test_genebs_tables_have_their_sequences_under_text(tmp_path):
+    for split, end in (("train", "T"), ("test", "C")):
+        path = tmp_path / "tasks" / "GUE_mouse_0" / f"{split}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = "".join(f"ACGT{'CA' * number}{end},{number % 2}\n" for number in range(ROWS))
+        path.write_text("text,label\n" + rows, encoding="utf-8")
+    [task] = read_tasks(tmp_path, NO_NOTES)
+    assert task.name == "tasks/GUE_mouse_0"
+    assert len(task.test) == ROWS and {row.sequence[-1] for row in task.test} == {"C"}
