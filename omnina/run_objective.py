@@ -13,7 +13,7 @@ def objective_of(stage: Stage, encoder: PromptEncoder) -> Objective | None:
     Raises UserError for label smoothing where no question has labels.
     """
     weights = stage.run.token_weights()
-    share = getattr(stage.run, "label_smoothing", 0.0)  # fine-tuning's
+    share = stage.run.label_smoothing
     if weights == stage.run.plain_weights and not share:
         return None
     margins = encoder.question_margins() if stage.data_settings.questions else None

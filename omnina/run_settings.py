@@ -5,7 +5,7 @@ Importing this module imports neither torch nor transformers, which take seconds
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from omnina.chunking import BASES, PIECES, RANDOM
 from omnina.errors import UserError
@@ -121,6 +121,16 @@ class RunSettings:
         default=100.0,
         metadata={"help": "GB (10^9 bytes) that local copies take at most on each machine"},
     )
+    # Keys of one stage alone, which are fields there: what the other does.
+    write_sequences: ClassVar[bool] = False
+    random_windows: ClassVar[int] = 1
+    answer_balance: ClassVar[float] = 0.0
+    uniform_prior: ClassVar[bool] = False
+    label_smoothing: ClassVar[float] = 0.0
+    lora_rank: ClassVar[int | None] = None
+    layer_decay: ClassVar[float] = 1.0
+    ema_decay: ClassVar[float | None] = None
+    early_stopping_patience: ClassVar[int | None] = None
 
     def __post_init__(self) -> None:
         if (self.model_config is None) == (self.checkpoint is None):

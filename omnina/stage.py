@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def _state_training(config: LlamaConfig, stage: Stage) -> None:
     setattr(config, TOKENIZER_KEY, vocabulary_digest(stage.tokenizer))
     setattr(config, RESOLUTION_KEY, stage.run.resolution if has_pieces(stage.tokenizer) else BASES)
     vars(config).pop(WRITES_KEY, None)  # of the checkpoint it started from
-    if getattr(stage.run, "write_sequences", False):  # pretraining's
+    if stage.run.write_sequences:
         setattr(config, WRITES_KEY, True)
 
 
@@ -158,15 +158,15 @@ def decisive_settings(stage: Stage) -> dict:
         else Path(run.model_config).read_text(encoding="utf-8")
     )
     settings = {name: getattr(args, name) for name in DECISIVE}
-    settings |= {name: getattr(run, name) for name in DECISIVE_OF_RUN if hasattr(run, name)}
+    of_stage = {entry.name for entry in fields(run)}
+    settings |= {name: getattr(run, name) for name in DECISIVE_OF_RUN if name in of_stage}
     # Runs older than these keys go on.
     settings |= {"local_heads": True} if run.local_heads else {}
-    balance = getattr(run, "answer_balance", 0)  # fine-tuning's
-    settings |= {"answer_balance": balance} if balance else {}
-    settings |= {"uniform_prior": True} if getattr(run, "uniform_prior", False) else {}
+    settings |= {"answer_balance": run.answer_balance} if run.answer_balance else {}
+    settings |= {"uniform_prior": True} if run.uniform_prior else {}
     settings |= {"max_steps": args.max_steps, "model": start}
     settings |= {"data": stage.train.data_hash, "tokenised": stage.train.folder.name}
-    if args.load_best_model_at_end or getattr(run, "early_stopping_patience", None) is not None:
+    if args.load_best_model_at_end or run.early_stopping_patience is not None:
         settings |= {name: getattr(args, name) for name in DECISIVE_OF_CHOICE}
         settings |= {"validation_documents": run.validation_documents}
         settings |= {"validation_data": stage.validation.data_hash}
@@ -284,7 +284,7 @@ def step_plan(run: RunSettings, args: TrainerSettings, data: TokenizedData) -> S
 def _copies(run: RunSettings, data: TokenizedData, seed: int) -> np.ndarray | None:
     """Document ids of an epoch in which some come up several times, or in another order; None if neither."""
     copies = _repeated(run, data, seed)
-    if getattr(run, "random_windows", 1) == 1:  # fine-tuning's
+    if run.random_windows == 1:
         return copies
     return spread_over_blocks(np.arange(len(data.lengths)) if copies is None else copies, seed)
 
@@ -292,8 +292,7 @@ def _copies(run: RunSettings, data: TokenizedData, seed: int) -> np.ndarray | No
 def _repeated(run: RunSettings, data: TokenizedData, seed: int) -> np.ndarray | None:
     rows = list(data.documents_by_file.values())
     weights = run.train_weights or [1.0] * len(rows)
-    balance = getattr(run, "answer_balance", 0)  # fine-tuning's
-    if not balance:
+    if not run.answer_balance:
         return row_copies(rows, weights, run.mixing_temperature, seed)
     by_table = table_repeats(rows, weights, run.mixing_temperature)
-    return balanced_copies(data, balance, by_table, run.given_labels(), seed)
+    return balanced_copies(data, run.answer_balance, by_table, run.given_labels(), seed)

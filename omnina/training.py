@@ -146,8 +146,8 @@ def make_trainer(stage: Stage, adapters: Adapters | None, first_step: int) -> Om
         tokenizer=stage.tokenizer,
         first_step=first_step,
         muon=run.muon,
-        layer_decay=getattr(run, "layer_decay", 1.0),  # of fine-tuning alone
-        ema_decay=getattr(run, "ema_decay", None),
+        layer_decay=run.layer_decay,
+        ema_decay=run.ema_decay,
         preemption=Preemption(),
         health=StepHealth(run.spike_sigmas),
         max_skipped_steps=run.max_skipped_steps,
@@ -179,19 +179,14 @@ def _answer_validation(stage: Stage, rows: np.ndarray, encoder: PromptEncoder) -
 
 
 def _callbacks(stage: Stage) -> list[TrainerCallback]:
-    patience = _patience(stage)
+    patience = stage.run.early_stopping_patience
     return [] if patience is None else [EarlyStopping(patience)]
-
-
-def _patience(stage: Stage) -> int | None:
-    """Validations until early stopping; None without it, as in pretraining."""
-    return getattr(stage.run, "early_stopping_patience", None)
 
 
 def _is_last(checkpoint: Path, stage: Stage) -> bool:
     """Whether training ends with this checkpoint: by its number of steps, or stopped early."""
     state = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
-    patience = _patience(stage)
+    patience = stage.run.early_stopping_patience
     stopped = patience is not None and has_stopped(state.log_history, stage.args, patience)
     return stopped or state.global_step >= stage.args.max_steps
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from omnina.config import FinetuneSettings
 from omnina.stage import DECISIVE, decisive_settings
 
 
@@ -21,8 +22,9 @@ def decisive(tmp_path, validation: str = "v1", **changes) -> dict:
         "save_strategy": "steps",
         "save_steps": 2,
     }
-    run = {"checkpoint": None, "model_config": str(model), "validation_documents": None}
+    run = {"model_config": str(model), "tokenizer": "t", "validation_documents": None}
     run |= {"early_stopping_patience": None, "local_heads": False}
+    run |= {"tokens_per_step": 4096, "tokens_per_device": 4096}
     for name, value in changes.items():
         (run if name in run else args)[name] = value
     tables = {
@@ -30,7 +32,9 @@ def decisive(tmp_path, validation: str = "v1", **changes) -> dict:
         for name, digest in (("train", "t"), ("validation", validation))
     }
     return decisive_settings(
-        SimpleNamespace(run=SimpleNamespace(**run), args=SimpleNamespace(**args), **tables)
+        SimpleNamespace(
+            run=FinetuneSettings(["t.csv"], ["v.csv"], **run), args=SimpleNamespace(**args), **tables
+        )
     )
 
 

@@ -226,7 +226,7 @@ def _prepared(model: OmniNAForCausalLM, run: RunSettings, args: TrainerSettings)
     if run.compile_layers:
         model.compile_layers()
     checkpoint_layers(model, args.recomputed)
-    if getattr(run, "lora_rank", None):
+    if run.lora_rank:
         from omnina.lora import LoRA  # and with it peft
 
         return LoRA(run.lora_rank, run.lora_alpha, args.seed).applied(model)

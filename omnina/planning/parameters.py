@@ -27,12 +27,12 @@ class Parameters:
     @classmethod
     def of(cls, config: LlamaConfig, run: RunSettings) -> "Parameters":
         """Those of a run."""
-        rank = getattr(run, "lora_rank", None) or 0
+        rank = run.lora_rank or 0
         shapes = layer_matrices(config)
         layers = config.num_hidden_layers
         adapters = layers * rank * sum(rows + columns for rows, columns in shapes)
         matrices = adapters if rank else layers * sum(rows * columns for rows, columns in shapes)
-        averaged = getattr(run, "ema_decay", None) is not None
+        averaged = run.ema_decay is not None
         return cls(parameter_count(config), adapters, matrices if run.muon else 0, averaged)
 
     @property

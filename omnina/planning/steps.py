@@ -113,6 +113,6 @@ def _epoch_tokens(run: RunSettings, tables: KnownTables, plan: StepPlan) -> int 
         repeats = table_repeats(tables.documents, weights, run.mixing_temperature)
     except ValueError as error:
         raise UserError(str(error)) from error
-    if getattr(run, "answer_balance", 0):
+    if run.answer_balance:
         return None
     return round(float((repeats * tables.tokens).sum()))

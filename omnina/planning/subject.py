@@ -135,7 +135,7 @@ def _refused_here(wish: Wish, machine: Machine) -> list[str]:
 
 
 def _refused_by_fsdp(run: RunSettings, machine: Machine) -> list[str]:
-    needs_whole = [key for key in ("muon", "ema_decay") if getattr(run, key, None)]
+    needs_whole = [key for key in ("muon", "ema_decay") if getattr(run, key)]
     if machine.engine == "ddp" or not needs_whole:
         return []
     return [f"with FSDP the run refuses {' and '.join(needs_whole)}; --engine ddp, or switch off"]

@@ -83,7 +83,8 @@ class Task:
         labels = {row.label for row in train}
         if len(labels) < 2:
             raise UserError(f"{self.name}: {rows} training rows have one label only; use more of them.")
-        lacking = sorted({row.label for row in (*self.validation, *self.test)} - labels)
+        asked = {row.label for row in (*self.validation, *self.test)}
+        lacking = sorted((asked & {row.label for row in self.train}) - labels)
         if lacking:
             raise UserError(
                 f"{self.name}: {rows} training rows lack the labels {_first(lacking)}; use more of them."
@@ -113,7 +114,12 @@ def with_splits(name: str, question: str, rows: Sequence[Example]) -> Task:
 
 
 def with_validation(
-    name: str, question: str, train: Sequence[Example], test: Sequence[Example], own: Sequence[Example] = ()
+    name: str,
+    question: str,
+    train: Sequence[Example],
+    test: Sequence[Example],
+    own: Sequence[Example] = (),
+    all_known: bool = True,
 ) -> Task:
     """A task whose validation rows are its own, or a tenth of the training rows, chosen by their sequence.
 
@@ -123,7 +129,7 @@ def with_validation(
     if not own:
         _check_rows(name, TRAIN, train)
         train, own = _held_out(train, VALIDATION, HELD_OUT_SHARE)
-    return checked_task(Task(name, question, train, own, test))
+    return checked_task(Task(name, question, train, own, test), all_known)
 
 
 def _held_out(rows: Sequence[Example], purpose: str, share: float) -> tuple[list[Example], list[Example]]:
@@ -134,11 +140,11 @@ def _held_out(rows: Sequence[Example], purpose: str, share: float) -> tuple[list
     return kept, [row for row in rows if row in drawn and row.label in left]
 
 
-def checked_task(task: Task) -> Task:
+def checked_task(task: Task, all_known: bool = True) -> Task:
     """The task.
 
     Raises UserError if a split has no row, or one without a readable sequence or a label, if training has one
-    label only, or another split one that training has not.
+    label only, or, where all are to be known, if another split has one that training has not.
     """
     for split in SPLITS:
         if not getattr(task, split):
@@ -149,7 +155,7 @@ def checked_task(task: Task) -> Task:
         raise UserError(
             f"{task.name}: training rows have {len(labels)} labels; a task needs from 2 to {MAX_LABELS}."
         )
-    for split in (VALIDATION, TEST):
+    for split in (VALIDATION, TEST) if all_known else ():
         _check_known(task.name, split, getattr(task, split), labels)
     return task
 

@@ -54,3 +54,11 @@ def test_the_committed_questions_are_a_suite():
     assert notes.metric == "mcc"
     with pytest.raises(UserError, match="example brings its own"):
         chosen_tasks("example", None, Path("notes.yaml"), Path("none.gbk"), 251)
+
+
+def test_an_answer_that_training_has_not_stays_a_test_row(tmp_path):
+    train, test = table(tmp_path / "train.csv", SIDES[:1], "A"), table(tmp_path / "test.csv", SIDES[:1], "G")
+    test.write_text(test.read_text() + f"ACGTACGT,{SIDES[0]},2\n")
+    [task] = question_tasks(train, test)
+    assert "2" in {row.label for row in task.test}
+    assert task.capped(10).test == task.test
