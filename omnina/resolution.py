@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 from omnina.chunking import IUPAC, PIECES
 from omnina.errors import UserError
 from omnina.resolution_setting import is_drawn
-from omnina.tokenizer import copied_with
+from omnina.tokenizer import SPACE, copied_with
 
 
 def at_resolution(tokenizer: PreTrainedTokenizerFast, resolution: str) -> PreTrainedTokenizerFast:
@@ -25,8 +25,9 @@ def at_resolution(tokenizer: PreTrainedTokenizerFast, resolution: str) -> PreTra
 
     Raises UserError for a resolution that is drawn where the tokenizer has no pieces of DNA.
 
-    What is no base keeps its pieces; so do words, but for capitals that are IUPAC letters side by side: "DNA"
-    becomes three tokens.
+    The space before a sequence goes with its first base where the tokenizer has a token for the two. What is
+    no base keeps its pieces; so do words, but for capitals that are IUPAC letters side by side: "DNA" becomes
+    three tokens.
     """
     if resolution == PIECES:
         return tokenizer
@@ -48,4 +49,13 @@ def has_pieces(tokenizer: PreTrainedTokenizerFast) -> bool:
 
 
 def _joins_bases(pair: list[str]) -> bool:
-    return set("".join(pair)) <= set(IUPAC)
+    """Whether a merge puts bases into one token; a space may stand before them.
+
+    Behind a space it is enough to look at two single bases: longer halves come of such merges, or of those
+    without a space, so in a tokenizer of single bases they never arise. Such merges stay where they are, and
+    saved tokenizers are known for what they are.
+    """
+    left, right = pair
+    if left.startswith(SPACE):
+        return {left.lstrip(SPACE), right} <= set(IUPAC)
+    return set(left + right) <= set(IUPAC)

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 from answering import RICH, make_world, settings
+from spaced_pieces import SPACED_CELLS, spaced_tokenizer
 from transformers import AutoTokenizer
 
 from omnina import finetune
-from omnina.chunking import BASES, PIECES, RANDOM, parse_cell
+from omnina.chunking import BASES, IUPAC, PIECES, RANDOM, parse_cell
 from omnina.errors import UserError
 from omnina.inference.answer import Answerer, Query
 from omnina.inference.packed import PackedReader
-from omnina.resolution import at_resolution
-from omnina.tokenizer import load_tokenizer, save_tokenizer, vocabulary_digest
+from omnina.prompt import FINETUNE_PROMPT, PromptEncoder, Row
+from omnina.resolution import at_resolution, has_pieces
+from omnina.tokenizer import BOS_ID, EOS_ID, SPACE, load_tokenizer, save_tokenizer, vocabulary_digest
 
 TOKENIZER = Path(__file__).parents[1] / "data" / "tokenizer"
 DNA = "ACGTTGCATGCCGATAAACGTTRYN" * 8
@@ -38,6 +40,43 @@ def test_every_base_is_a_token_of_the_same_vocabulary(single):
     assert single.decode(single.encode(TEXT + DNA), skip_special_tokens=True) == TEXT + DNA
     lower = "ribosomal gene of"
     assert single.encode(lower) == pieces.encode(lower)
+
+
+def tokens_of(tokenizer, cell: str) -> list[str]:
+    """Those that hold a cell's bases in a prompt."""
+    backend = tokenizer.backend_tokenizer
+    encoder = PromptEncoder(backend, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=256)
+    [document] = encoder.encode([Row(parse_cell(cell), "Yes", "Is it a gene?")])
+    return tokenizer.convert_ids_to_tokens(document.input_ids[slice(*document.sequence_spans[0])].tolist())
+
+
+def test_bases_behind_a_space_are_tokens_of_their_own_and_the_space_goes_with_the_first(tmp_path):
+    spaced = spaced_tokenizer(tmp_path / "published")
+    assert (
+        tokens_of(spaced, "ACGTGT") == [f"{SPACE}ACGT", "GT"] and tokens_of(spaced, "GGA")[0] == f"{SPACE}GG"
+    )
+    bases = at_resolution(spaced, BASES)
+    assert has_pieces(spaced) and not has_pieces(bases)
+    save_tokenizer(bases, tmp_path / "saved")
+    for tokenizer in (
+        bases,
+        load_tokenizer(tmp_path / "saved"),
+        AutoTokenizer.from_pretrained(tmp_path / "saved"),
+    ):
+        for cell in SPACED_CELLS:
+            first = f"{SPACE}{cell[0]}" if cell[0] in "AG" else cell[0]  # there is no piece of a space and T
+            assert tokens_of(tokenizer, cell) == [first, *cell[1:]]
+
+
+def test_english_keeps_its_pieces_and_the_example_tokenizer_all_that_it_ever_had():
+    """Caches are named by the definition, so with data/tokenizer it must stay what it was to the letter."""
+    pieces = load_tokenizer(TOKENIZER)
+    merges, kept = (
+        json.loads(tokenizer.backend_tokenizer.to_str())["model"]["merges"]
+        for tokenizer in (pieces, at_resolution(pieces, BASES))
+    )
+    assert kept == [pair for pair in merges if set("".join(pair)) - set(IUPAC)]
+    assert [SPACE, "A"] in kept and len(kept) > 100
 
 
 def test_pieces_leave_the_tokenizer_as_it_is():
