@@ -1,9 +1,9 @@
 """Documents at a resolution drawn for each, from whole pieces to single bases.
 
 A share p is given, or drawn for a document: 0 for a third of them, 1 for another, anything between for the
-last, so that one model learns all. Each token that is nothing but bases is then replaced by its bases' tokens
-with probability p. Draws depend on the document's own tokens and the number of the draw alone, so they are
-the same on every machine.
+last, so that one model learns all. Each token that is nothing but bases, a space before them aside, is then
+replaced by its bases' tokens with probability p. Draws depend on the document's own tokens and the number of
+the draw alone, so they are the same on every machine.
 """
 
 import random
@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 from omnina.chunking import IUPAC
 from omnina.prompt import Document
 from omnina.soft_masking import TokenBases, within
+from omnina.special_tokens import SPACE
 
-SPACE = "\u2581"  # SentencePiece's
 THIRD = 1 / 3
 
 
@@ -35,10 +35,14 @@ class ResolutionDraws:
     def __init__(self, tokenizer: Tokenizer, max_length: int, probability: float | None = None) -> None:
         self.max_length, self.probability = max_length, probability
         vocabulary = tokenizer.get_vocab()
-        self.bases = {
-            token: [vocabulary[base] for base in piece]
-            for piece, token in vocabulary.items()
-            if piece and not set(piece) - set(IUPAC) and all(base in vocabulary for base in piece)
+        single = set(IUPAC) & set(vocabulary)
+        held = {piece: piece.removeprefix(SPACE) for piece in vocabulary}
+        held = {piece: bases for piece, bases in held.items() if bases and set(bases) <= single}
+        self.spaced = {vocabulary[piece] for piece, bases in held.items() if piece != bases}
+        self.bases = {  # nothing of a lone base and its space can be split
+            vocabulary[piece]: [vocabulary[base] for base in bases]
+            for piece, bases in held.items()
+            if piece == bases or len(bases) > 1
         }
         self.space = vocabulary.get(SPACE)
         self.after_space = {  # a lone base joins the space before it, as the tokenizer of single bases has it
@@ -70,6 +74,10 @@ class ResolutionDraws:
         """What stays of parts of so many tokens: of the longest a window, if all are too long together."""
         others = len(document.input_ids) - sum(stop - start for start, stop in document.sequence_spans)
         starts = [0] * len(sizes)
+        if others + sum(sizes) > self.max_length:  # a window may leave the space that its first token held
+            others += sum(
+                int(document.input_ids[start]) in self.spaced for start, _ in document.sequence_spans
+            )
         while (excess := others + sum(sizes) - self.max_length) > 0:
             longest = max(range(len(sizes)), key=lambda place: sizes[place])
             kept = max(sizes[longest] - excess, 1)
@@ -101,6 +109,8 @@ class ResolutionDraws:
         spans, done = [], 0
         for (start, stop), part in zip(document.sequence_spans, parts, strict=True):
             ids += whole[done:start]
+            if whole[start] in self.spaced and part[0] not in self.spaced:
+                ids.append(self.space)
             if ids[-1] == self.space and part[0] in self.after_space:
                 ids.pop()
                 part = [self.after_space[part[0]], *part[1:]]

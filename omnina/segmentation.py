@@ -15,10 +15,11 @@ from tokenizers import Tokenizer
 
 from omnina.chunking import IUPAC
 from omnina.prompt import Document
+from omnina.special_tokens import SPACE
 
 
 class TokenSplitter:
-    """Splits tokens that are nothing but bases.
+    """Splits tokens that are nothing but bases, or a space and bases: the first half keeps the space.
 
     Args:
         tokenizer: whose tokens they are.
@@ -28,9 +29,8 @@ class TokenSplitter:
 
     def __init__(self, tokenizer: Tokenizer, share: float, max_length: int) -> None:
         self.share, self.max_length = share, max_length
-        pieces = {
-            piece: token for piece, token in tokenizer.get_vocab().items() if not set(piece) - set(IUPAC)
-        }
+        vocabulary = tokenizer.get_vocab()
+        pieces = {piece: vocabulary[piece] for piece in vocabulary if set(_letters(piece)) <= set(IUPAC)}
         self.halves = {token: _halves(piece, pieces) for piece, token in pieces.items()}
 
     def split(self, document: Document, variant: int) -> Document:
@@ -64,6 +64,11 @@ class TokenSplitter:
 
 
 def _halves(piece: str, pieces: dict[str, int]) -> list[tuple[int, int]]:
-    """Every way to write a piece as two."""
-    cuts = ((piece[:place], piece[place:]) for place in range(1, len(piece)))
+    """Every way to write a piece as two that hold bases."""
+    first = 1 + len(piece) - len(_letters(piece))
+    cuts = ((piece[:place], piece[place:]) for place in range(first, len(piece)))
     return [(pieces[left], pieces[right]) for left, right in cuts if left in pieces and right in pieces]
+
+
+def _letters(piece: str) -> str:
+    return piece.removeprefix(SPACE)

@@ -25,9 +25,8 @@ from transformers import PreTrainedTokenizerFast
 from omnina.errors import UserError
 from omnina.files.json_file import read_object
 from omnina.prompt import chat_template
-from omnina.special_tokens import BOS_ID, BOS_TOKEN, EOS_ID, EOS_TOKEN, PAD_TOKEN, UNK_ID, UNK_TOKEN
+from omnina.special_tokens import BOS_ID, BOS_TOKEN, EOS_ID, EOS_TOKEN, PAD_TOKEN, SPACE, UNK_ID, UNK_TOKEN
 
-SPACE = "\u2581"  # what SentencePiece writes for a space; the one character that cannot round-trip
 TRAIN_COMMAND = "python scripts/train_tokenizer.py --input YOUR.csv --output {folder} --vocab_size N"
 
 

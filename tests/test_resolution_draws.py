@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from answering import RICH, make_world, settings
+from spaced_pieces import SPACED_CELLS, spaced_tokenizer
 
 from omnina import finetune
 from omnina.chunking import BASES, PIECES, RANDOM, parse_cell
@@ -15,7 +16,7 @@ from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
 from omnina.resolution import at_resolution
 from omnina.resolution_draws import ResolutionDraws
 from omnina.tables.rows import DataSettings, RowEncoder, TableRow
-from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
+from omnina.tokenizer import BOS_ID, EOS_ID, SPACE, load_tokenizer
 
 TOKENIZER = load_tokenizer(Path(__file__).parents[1] / "data" / "tokenizer")
 DNA = "".join(random.Random(7).choices("ACGT", k=300))
@@ -59,6 +60,33 @@ def test_the_finest_has_the_ids_of_single_bases_and_the_coarsest_those_of_pieces
     finest, coarsest = found[int(np.argmax(lengths))], found[int(np.argmin(lengths))]
     np.testing.assert_equal(asdict(finest), asdict(document(DNA, at_resolution(TOKENIZER, BASES))))
     np.testing.assert_equal(asdict(coarsest), asdict(document(DNA)))
+
+
+@pytest.fixture(scope="module")
+def spaced(tmp_path_factory):
+    return spaced_tokenizer(tmp_path_factory.mktemp("spaced"))
+
+
+@pytest.mark.parametrize("cell", [*SPACED_CELLS, "ACGTACGTNA" * 4])
+def test_pieces_with_the_space_before_them_are_split_too_and_their_bases_counted(spaced, cell):
+    plain, single = document(cell, spaced), document(cell, at_resolution(spaced, BASES))
+    drawing = ResolutionDraws(spaced.backend_tokenizer, 512, 1 - 1e-9)
+    np.testing.assert_equal(asdict(drawing.draw(plain, 1)), asdict(single))
+    drawing.probability = 0.0
+    np.testing.assert_equal(asdict(drawing.draw(plain, 1)), asdict(plain))
+
+
+def test_a_window_keeps_the_space_that_its_first_token_held(spaced):
+    cell = "ACGTACGTNAGTTGACCAGT" * 4
+    plain, text = document(cell, spaced), "Input: "
+    for longest in (len(plain.input_ids) - 8, len(plain.input_ids), len(plain.input_ids) + 10):
+        drawing = ResolutionDraws(spaced.backend_tokenizer, longest)
+        for number in range(20):
+            drawn = drawing.draw(plain, number)
+            whole = "".join(spaced.convert_ids_to_tokens(drawn.input_ids.tolist())).replace(SPACE, " ")
+            kept = whole[whole.index(text) + len(text) :].split()[0]
+            assert kept in cell and len(drawn.input_ids) <= longest
+            assert (drawn.bases, drawn.trimmed_bases) == (len(kept), len(cell) - len(kept))
 
 
 def test_a_third_is_whole_a_third_is_single_and_the_rest_between():

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from spaced_pieces import spaced_tokenizer
 
 from omnina.chunking import parse_cell
 from omnina.prompt import FINETUNE_PROMPT, Document, PromptEncoder, Row
 from omnina.segmentation import TokenSplitter
-from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
+from omnina.tokenizer import BOS_ID, EOS_ID, SPACE, load_tokenizer
 
 TOKENIZER = load_tokenizer(Path(__file__).parents[1] / "data" / "tokenizer")
 BACKEND = TOKENIZER.backend_tokenizer
@@ -47,6 +48,21 @@ def test_about_the_wanted_share_is_split_and_each_variant_in_its_own_way():
     assert sum(added) / 40 / (stop - first) == pytest.approx(0.2, abs=0.04)
     assert len({tuple(variant.input_ids) for variant in variants}) == 40
     np.testing.assert_equal(asdict(splitter.split(plain, 3)), asdict(variants[2]))
+
+
+def test_a_piece_with_the_space_before_it_is_split_behind_its_first_base(tmp_path):
+    spaced = spaced_tokenizer(tmp_path)
+    backend = spaced.backend_tokenizer
+    encoder = PromptEncoder(backend, FINETUNE_PROMPT, bos_id=BOS_ID, eos_id=EOS_ID, max_length=512)
+    found = set()
+    for cell in ("ACGTNN", "GGANN"):
+        [plain] = encoder.encode([Row(parse_cell(cell), "Yes", "Is it a gene?")])
+        for variant in range(1, 20):
+            split = TokenSplitter(backend, 1.0, 512).split(plain, variant)
+            found.add(tuple(spaced.convert_ids_to_tokens(split.input_ids[slice(*split.sequence_spans[0])])))
+            texts = ("".join(spaced.convert_ids_to_tokens(each.input_ids)) for each in (split, plain))
+            assert len(set(texts)) == 1
+    assert found == {(f"{SPACE}AC", "GT", "N", "N"), (f"{SPACE}G", "G", "A", "N", "N")}
 
 
 def test_a_document_stays_within_the_longest_length():
