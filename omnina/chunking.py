@@ -3,11 +3,11 @@
 Pure Python, no torch. Lengths and positions are in bases, from 0, ends exclusive.
 """
 
-import random
 import re
-import zlib
 from dataclasses import dataclass
 from math import ceil
+
+from omnina.draws import Draw
 
 PIECES, BASES, RANDOM = RESOLUTIONS = ("pieces", "bases", "random")  # how finely tokens cut DNA
 IUPAC = "ACGTURYSWKMBDHVN"
@@ -17,7 +17,6 @@ _IUPAC_BYTES = IUPAC.encode()
 _NOT_IUPAC = re.compile(f"[^{IUPAC}]")
 _LABELLED = re.compile(r"[^\W\d]\w*:\S*(?:\s+[^\W\d]\w*:\S*)*")
 _LINE_BREAKS = re.compile(r"\s*[\r\n]\s*")
-_STRAND_DRAWS = zlib.crc32(b"strands")  # far from the numbers of windows
 
 
 @dataclass(frozen=True)
@@ -63,20 +62,19 @@ class Nucleotides:
         cut = (label, sequence[start : start + bases])
         return Nucleotides((*self.parts[:part], cut, *self.parts[part + 1 :]))
 
-    def drawn_window(self, part: int, bases: int, number: int) -> "Nucleotides":
-        """The same with one part cut to a window, whose place the cell and the number decide alone."""
-        generator = random.Random(zlib.crc32(self.text.encode(), number))
-        start = generator.randrange(len(self.parts[part][1]) - bases + 1)
-        return self.shortened(part, bases, start)
+    def drawn_start(self, part: int, bases: int, draw: Draw) -> int:
+        """Where a window of one part begins, which the cell and the draw decide alone."""
+        generator = draw.generator("kept window", self.text.encode())
+        return generator.randrange(len(self.parts[part][1]) - bases + 1)
 
-    def random_window(self, shortest: float, number: int) -> "Nucleotides":
-        """A lone sequence cut to a window, which the cell and the number decide alone.
+    def random_window(self, shortest: float, draw: Draw) -> "Nucleotides":
+        """A lone sequence cut to a window, which the cell and the draw decide alone.
 
         Args:
             shortest: share of the bases that the window has at least.
-            number: of the draw.
+            draw: which one.
         """
-        generator = random.Random(zlib.crc32(self.text.encode(), number))
+        generator = draw.generator("random window", self.text.encode())
         kept = generator.randint(ceil(shortest * self.bases), self.bases)
         return self.shortened(0, kept, generator.randint(0, self.bases - kept))
 
@@ -149,11 +147,13 @@ def windows(nucleotides: Nucleotides, rules: SequenceRules) -> list[Nucleotides]
     return [Nucleotides((("", bases[start:end]),)) for start, end in spans]
 
 
-def shifted_windows(nucleotides: Nucleotides, rules: SequenceRules, cuts: int) -> list[Nucleotides]:
+def shifted_windows(
+    nucleotides: Nucleotides, rules: SequenceRules, cuts: int, seed: int = 0
+) -> list[Nucleotides]:
     """Full windows of a long lone sequence in all cuts but the first, which is that of ``windows``.
 
-    Each begins at a base drawn by the sequence and the number of the cut alone; what lies before it, and
-    too little for a window at the end, is in the first cut's windows. None comes up twice.
+    Each begins at a base drawn by the seed, the sequence and the number of the cut alone; what lies before
+    it, and too little for a window at the end, is in the first cut's windows. None comes up twice.
     """
     (label, bases), *others = nucleotides.parts
     room = len(bases) - rules.window
@@ -161,20 +161,22 @@ def shifted_windows(nucleotides: Nucleotides, rules: SequenceRules, cuts: int) -
         return []
     step = rules.window - rules.overlap
     content = bases.upper().encode()
-    firsts = [1 + zlib.crc32(content, number) % min(step, room) for number in range(1, cuts)]
+    generators = (Draw(seed, number).generator("cut", content) for number in range(1, cuts))
+    firsts = [generator.randint(1, min(step, room)) for generator in generators]
     drawn = [start for first in firsts for start in range(first, room + 1, step)]
     known = {start for start, _ in window_spans(len(bases), rules.window, rules.overlap)}
     starts = [start for start in dict.fromkeys(drawn) if start not in known]
     return [Nucleotides((("", bases[start : start + rules.window]),)) for start in starts]
 
 
-def of_drawn_strands(pieces: list[Nucleotides], cell: Nucleotides, probability: float) -> list[Nucleotides]:
+def of_drawn_strands(
+    pieces: list[Nucleotides], cell: Nucleotides, probability: float, seed: int = 0
+) -> list[Nucleotides]:
     """A cell's pieces, each read from its other strand with a probability.
 
-    The cell and the piece's place among them decide alone.
+    The seed, the cell and the piece's place among them decide alone.
     """
-    # Drawn as a window is, the strand would tell of the window: its length, and where it begins.
-    generator = random.Random(zlib.crc32(cell.text.encode(), _STRAND_DRAWS))
+    generator = Draw(seed, 0).generator("strands", cell.text.encode())
     return [piece.other_strand if generator.random() < probability else piece for piece in pieces]
 
 

@@ -79,10 +79,10 @@ class PretrainSettings(RunSettings):
             written=self.write_sequences,
         )
 
-    def training_settings(self) -> DataSettings:
+    def training_settings(self, seed: int) -> DataSettings:
         """Windows in several cuts, of both strands or a drawn one, their case where it has a weight."""
         return replace(
-            super().training_settings(),
+            super().training_settings(seed),
             cuts=self.window_cuts,
             all_strands=self.both_strands or self.reverse_complement is not None,
             soft_masked=self.token_weights().soft_masked is not None,
@@ -231,14 +231,14 @@ class FinetuneSettings(RunSettings):
         """How the tables are read: every sequence whole, figures by question."""
         return DataSettings(self.max_length, True, None, self.bad_rows, "question")
 
-    def training_settings(self) -> DataSettings:
+    def training_settings(self, seed: int) -> DataSettings:
         """Rows come up in several windows and segmentations.
 
         Those of ``strand_free_questions`` from both strands, or with ``reverse_complement`` from a drawn one.
         Too long ones keep a window at a drawn place; in whole pieces their beginning, as they ever did.
         """
         settings = replace(
-            super().training_settings(),
+            super().training_settings(seed),
             both_strands=tuple(self.strand_free_questions or ()),
             drawn_windows=self.resolution != PIECES,
             random_windows=self.random_windows,

@@ -188,6 +188,8 @@ def _decisive(encoder: tuple) -> list:
     """JSON values of all that decides the ids beside the tables."""
     tokenizer_json, bos_id, eos_id, settings = encoder
     values = asdict(settings)
+    if not settings.draws:  # one cache for all seeds
+        del values["seed"]
     # Caches older than these settings keep their names.
     if not settings.soft_masked:
         del values["soft_masked"]

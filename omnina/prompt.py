@@ -18,6 +18,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from omnina.chunking import Nucleotides
+from omnina.draws import Draw
 from omnina.soft_masking import TokenBases, token_bases
 from omnina.text_encoding import EncodedText, LibraryEncoder, TextEncoder
 
@@ -151,12 +152,12 @@ class PromptEncoder:
                 "better to several hundred"
             )
 
-    def encode(self, rows: Sequence[Row], window: int | None = None) -> list[Document | ValueError]:
+    def encode(self, rows: Sequence[Row], window: Draw | None = None) -> list[Document | ValueError]:
         """Documents in the order of the rows; a row that cannot fit gives the ValueError saying why.
 
         Args:
-            window: number of the draw that places the window which stays of a sequence that is too long; None
-                keeps its beginning.
+            window: the draw that places the window which stays of a sequence that is too long; None keeps
+                its beginning.
         """
         prompts = self._prompts.encode([self._render(row) for row in rows])
         answers = self._answers.encode([row.response + self.prompt.after_response for row in rows])
@@ -223,7 +224,7 @@ class PromptEncoder:
         return len(prompt_text.ids) + len(answer_text.ids) + 2  # BOS and EOS
 
     def _fit(
-        self, row: Row, encoded: EncodedText, answer: np.ndarray, window: int | None
+        self, row: Row, encoded: EncodedText, answer: np.ndarray, window: Draw | None
     ) -> Document | ValueError:
         """Cut bases until the document fits: shorter text may segment otherwise, so look again."""
         nucleotides = row.nucleotides
@@ -234,11 +235,8 @@ class PromptEncoder:
                     f"question and answer leave no room for the sequence in max_length = "
                     f"{self.max_length} tokens (the answer alone takes {len(answer)})"
                 )
-            nucleotides = (
-                nucleotides.shortened(part, kept)
-                if window is None
-                else nucleotides.drawn_window(part, kept, window)
-            )
+            start = 0 if window is None else nucleotides.drawn_start(part, kept, window)
+            nucleotides = nucleotides.shortened(part, kept, start)
             [encoded] = self._prompts.encode([self.prompt.render(nucleotides.text, row.question)])
         return self._document(nucleotides, encoded, answer, row.nucleotides.bases - nucleotides.bases)
 

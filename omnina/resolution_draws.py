@@ -2,18 +2,18 @@
 
 A share p is given, or drawn for a document: 0 for a third of them, 1 for another, anything between for the
 last, so that one model learns all. Each token that is nothing but bases, a space before them aside, is then
-replaced by its bases' tokens with probability p. Draws depend on the document's own tokens and the number of
-the draw alone, so they are the same on every machine.
+replaced by its bases' tokens with probability p. Draws depend on the seed, the document's own tokens and
+the number of the draw alone, so they are the same on every machine.
 """
 
 import random
-import zlib
 from dataclasses import replace
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from omnina.chunking import IUPAC
+from omnina.draws import Draw
 from omnina.prompt import Document
 from omnina.soft_masking import TokenBases, within
 from omnina.special_tokens import SPACE
@@ -30,10 +30,13 @@ class ResolutionDraws:
             random place stays, and what was cut off is counted in ``trimmed_bases``. A sequence that is
             written (``writing.py``) loses its end, and with it EOS.
         probability: with which a token is replaced by its bases; drawn for each document if None.
+        seed: of all draws.
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_length: int, probability: float | None = None) -> None:
-        self.max_length, self.probability = max_length, probability
+    def __init__(
+        self, tokenizer: Tokenizer, max_length: int, probability: float | None = None, seed: int = 0
+    ) -> None:
+        self.max_length, self.probability, self.seed = max_length, probability, seed
         vocabulary = tokenizer.get_vocab()
         single = set(IUPAC) & set(vocabulary)
         held = {piece: piece.removeprefix(SPACE) for piece in vocabulary}
@@ -51,7 +54,7 @@ class ResolutionDraws:
 
     def draw(self, document: Document, number: int) -> Document:
         """The same document at another resolution."""
-        generator = random.Random(zlib.crc32(document.input_ids.tobytes(), number))
+        generator = Draw(self.seed, number).generator("resolution", document.input_ids.tobytes())
         share = _share(generator) if self.probability is None else self.probability
         plain = [document.input_ids[slice(*span)].tolist() for span in document.sequence_spans]
         parts = [self._finer(ids, share, generator) for ids in plain]

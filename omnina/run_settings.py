@@ -195,14 +195,15 @@ class RunSettings:
                 f"muon: true works beside plain AdamW: leave optim ({training.optim.value}), optim_args out."
             )
 
-    def training_settings(self) -> DataSettings:
-        """How the training tables are read, where that differs from validation."""
+    def training_settings(self, seed: int) -> DataSettings:
+        """How the training tables are read, where that differs from validation; draws are the seed's."""
         return replace(
             self.data_settings(),
             random_resolution=self.resolution == RANDOM,
             base_probability=base_probability(self.resolution),
             segmentations=self.segmentations,
             reverse_complement=self.reverse_complement,
+            seed=seed,
         )
 
     @property

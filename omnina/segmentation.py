@@ -7,13 +7,13 @@ of merges of Provilkov et al., 2020, arXiv:1910.13267, without which the library
 """
 
 import random
-import zlib
 from dataclasses import replace
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from omnina.chunking import IUPAC
+from omnina.draws import Draw
 from omnina.prompt import Document
 from omnina.special_tokens import SPACE
 
@@ -25,19 +25,20 @@ class TokenSplitter:
         tokenizer: whose tokens they are.
         share: of the tokens of a sequence that are split, between 0 and 1.
         max_length: documents stay within it: fewer tokens are split where there is no room.
+        seed: of all draws.
     """
 
-    def __init__(self, tokenizer: Tokenizer, share: float, max_length: int) -> None:
-        self.share, self.max_length = share, max_length
+    def __init__(self, tokenizer: Tokenizer, share: float, max_length: int, seed: int = 0) -> None:
+        self.share, self.max_length, self.seed = share, max_length, seed
         vocabulary = tokenizer.get_vocab()
         pieces = {piece: vocabulary[piece] for piece in vocabulary if set(_letters(piece)) <= set(IUPAC)}
         self.halves = {token: _halves(piece, pieces) for piece, token in pieces.items()}
 
     def split(self, document: Document, variant: int) -> Document:
-        """The same document with some tokens split; the same variant is the same on every machine."""
+        """The same document with some tokens split; a seed's variant is the same on every machine."""
         assert not document.token_bases, "soft-masked bases are pretraining's, and it reads one segmentation"
         ids, content = document.input_ids.tolist(), document.input_ids.tobytes()
-        generator = random.Random(zlib.crc32(content, variant))
+        generator = Draw(self.seed, variant).generator("segmentation", content)
         places = [place for span in document.sequence_spans for place in range(*span)]
         candidates = [place for place in places if self.halves.get(ids[place])]
         room = self.max_length - len(ids)

@@ -94,13 +94,13 @@ def prepare(run: RunSettings, args: TrainerSettings, command: str = "") -> Stage
     _check_processes(args)
     _check_mixing(run)
     tokenizer = tokenizer_of(run)
-    settings = run.data_settings()
+    settings, training = run.data_settings(), run.training_settings(args.seed)
     tables = [
-        _load(run, run.training_settings(), run.train_files, tokenizer),
+        _load(run, training, run.train_files, tokenizer),
         _load(run, settings, run.validation_files, tokenizer),
     ]
-    _check_strand_free(run, tables[0], args.process_index == 0)
-    _check_soft_masked(run, tables[0])
+    _check_strand_free(training, tables[0], args.process_index == 0)
+    _check_soft_masked(training, tables[0])
     if args.process_index == 0:
         for inputs, table in zip((run.train_files, run.validation_files), tables, strict=True):
             print(f"{', '.join(inputs)}: {table.counts.summary(settings.rules is not None)}")
@@ -177,7 +177,7 @@ def _questions(
     run: RunSettings, train: TokenizedData, plan: StepPlan, tokenizer: PreTrainedTokenizerFast
 ) -> Questions:
     """How each training question is answered; UserError for labels that leave out a training answer."""
-    by_text = questions_of(train.answers, run.given_labels(), run.training_settings().both_strands)
+    by_text = questions_of(train.answers, run.given_labels(), tuple(run.strand_free_questions or ()))
     prompt, backend = run.data_settings().prompt, tokenizer.backend_tokenizer
     encoder = PromptEncoder(backend, prompt, bos_id=BOS_ID, eos_id=EOS_ID, max_length=run.max_length)
     check_untallied_answers(train, by_text, encoder, tokenizer)
@@ -224,9 +224,9 @@ def check_length(run: RunSettings, config: LlamaConfig) -> None:
         )
 
 
-def _check_strand_free(run: RunSettings, training: TokenizedData, is_main: bool) -> None:
+def _check_strand_free(settings: DataSettings, training: TokenizedData, is_main: bool) -> None:
     """UserError for a question that is nearly one of the rows'; a note for one of other tables altogether."""
-    for question in run.training_settings().both_strands:
+    for question in settings.both_strands:
         if question in training.sources:
             continue
         unasked = f"strand_free_questions: no training row asks {question!r}"
@@ -236,8 +236,8 @@ def _check_strand_free(run: RunSettings, training: TokenizedData, is_main: bool)
             print(f"{unasked}, so it plays no part here.")
 
 
-def _check_soft_masked(run: RunSettings, training: TokenizedData) -> None:
-    if not run.training_settings().soft_masked:
+def _check_soft_masked(settings: DataSettings, training: TokenizedData) -> None:
+    if not settings.soft_masked:
         return
     lower = training.counts.soft_masked_bases
     if lower in (0, training.counts.bases):

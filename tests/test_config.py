@@ -288,7 +288,7 @@ def test_nothing_is_sent_to_services_that_were_not_named(tmp_path, key, value):
 def test_a_drawn_resolution_comes_up_in_several_draws(tmp_path, kind):
     for resolution, drawn in (("random", (True, None)), (0.25, (False, 0.25))):
         run, _ = parse_any_run([written(tmp_path, resolution=resolution, segmentations=3)], kind)
-        training, validation = run.training_settings(), run.data_settings()
+        training, validation = run.training_settings(0), run.data_settings()
         assert (training.random_resolution, training.base_probability) == drawn
         assert (training.segmentations, validation.segmentations) == (3, 1)
         assert (validation.random_resolution, validation.base_probability) == (False, None)
@@ -298,7 +298,7 @@ def test_random_windows_are_of_training_alone(tmp_path):
     for given, shortest in (({}, 0.6), ({"shortest_window": 0.3}, 0.3)):
         path = written(tmp_path, checkpoint="c", model_config=None, random_windows=4, **given)
         run, _ = parse_any_run([path], FinetuneSettings)
-        training, validation = run.training_settings(), run.data_settings()
+        training, validation = run.training_settings(0), run.data_settings()
         assert (training.random_windows, training.shortest_window) == (4, shortest)
         assert validation.random_windows == 1
 
@@ -307,4 +307,4 @@ def test_a_share_of_splits_is_a_tenth_unless_given(tmp_path):
     for given, share in (({}, 0.1), ({"split_share": 0.3}, 0.3)):
         path = written(tmp_path, checkpoint="c", model_config=None, segmentations=4, **given)
         run, _ = parse_any_run([path], FinetuneSettings)
-        assert run.training_settings().split_share == share
+        assert run.training_settings(0).split_share == share

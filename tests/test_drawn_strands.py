@@ -163,13 +163,13 @@ def test_the_setting_is_of_training_alone_and_given_in_the_file_or_by_flag(tmp_p
     for in_file, flags in (({"reverse_complement": 0.25}, []), ({}, ["--reverse_complement", "0.25"])):
         path.write_text(yaml.safe_dump(given | in_file))
         run, _ = parse_run([str(path), *flags], kind)
-        training, validation = run.training_settings(), run.data_settings()
+        training, validation = run.training_settings(0), run.data_settings()
         assert (training.reverse_complement, validation.reverse_complement) == (0.25, None)
         assert training.all_strands == (kind is PretrainSettings)
         assert not validation.all_strands and not validation.both_strands
     path.write_text(yaml.safe_dump(given))
     run, _ = parse_run([str(path)], kind)
-    assert run.training_settings().reverse_complement is None and not run.training_settings().all_strands
+    assert run.training_settings(0).reverse_complement is None and not run.training_settings(0).all_strands
     assert "--reverse_complement" in help_text("", kind)
 
 

@@ -106,8 +106,8 @@ def test_windows_are_of_fine_tunings_training_alone(resolution, drawn):
     given = {"train_files": ["a.csv"], "validation_files": ["b.csv"], "tokens_per_step": 8192}
     given |= {"tokens_per_device": 4096, "checkpoint": "c", "resolution": resolution}
     run = FinetuneSettings(**given)
-    assert (run.training_settings().drawn_windows, run.data_settings().drawn_windows) == (drawn, False)
-    assert not PretrainSettings(**given).training_settings().drawn_windows
+    assert (run.training_settings(0).drawn_windows, run.data_settings().drawn_windows) == (drawn, False)
+    assert not PretrainSettings(**given).training_settings(0).drawn_windows
 
 
 def test_random_windows_are_of_drawn_lengths_and_places_behind_the_whole_sequence():

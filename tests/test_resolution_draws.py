@@ -111,7 +111,7 @@ def test_a_given_probability_is_that_of_each_piece():
 @pytest.mark.parametrize("how", [{"random_resolution": True}, {"base_probability": 0.3}])
 @pytest.mark.parametrize("written", [False, True])
 def test_a_row_of_pretraining_comes_up_in_as_many_draws_as_segmentations(how, written):
-    settings = DataSettings(512, False, None, segmentations=3, written=written, **how)
+    settings = DataSettings(512, False, None, segmentations=3, written=written, seed=1, **how)
     encoder = RowEncoder(TOKENIZER.backend_tokenizer.to_str(), BOS_ID, EOS_ID, settings)
     [outcome] = encoder.outcomes([TableRow("a.csv", 2, {"sequence": DNA, "response": "a gene"})])
     assert len(outcome.documents) == 3 * (1 + written)
@@ -158,8 +158,8 @@ def test_a_run_on_drawn_resolutions_answers_at_both(tmp_path):
 def test_a_draw_stays_what_it_was():
     """Caches hold documents under a name that says nothing of the draw: another would not be noticed."""
     plain = document("ACGTTGCAACGGATTACAGGCCTTAAGC")
-    drawn = ResolutionDraws(TOKENIZER.backend_tokenizer, 512).draw(plain, 7)
-    wanted = [304, 548, 546, 547, 547, 546, 548, 545, 545, 294, 545, 547, 547, 545, 548, 545, 546, 546]
-    wanted += [427, 282, 548]
+    drawn = ResolutionDraws(TOKENIZER.backend_tokenizer, 512).draw(plain, 0)
+    wanted = [304, 548, 546, 547, 547, 546, 548, 545, 545, 548, 546, 546, 545, 547, 547, 545, 548, 545]
+    wanted += [546, 546, 427, 545, 545, 546, 548]
     assert drawn.input_ids[slice(*drawn.sequence_spans[0])].tolist() == wanted
     assert drawn.input_ids.dtype == plain.input_ids.dtype == np.int64

@@ -109,7 +109,7 @@ def subject_of(wish: Wish) -> Subject:
     notes = _refused_here(wish, machine) + _refused_by_fsdp(run, machine)
     tokenizer = _tokenizer(run, notes)
     config = architecture_of(run, tokenizer)
-    settings = {"train_files": run.training_settings(), "validation_files": run.data_settings()}
+    settings = {"train_files": run.training_settings(args.seed), "validation_files": run.data_settings()}
     training, validation = (_known(run, key, each, tokenizer, notes) for key, each in settings.items())
     rows = training.rows if training else _assumed_rows(run, config, notes)
     steps = planned_steps(run, args, training, rows, machine.devices)

@@ -20,6 +20,7 @@ from omnina.chunking import (
     shifted_windows,
     windows,
 )
+from omnina.draws import Draw
 from omnina.prompt import FINETUNE_PROMPT, PRETRAIN_PROMPT, Document, Prompt, PromptEncoder, Row
 from omnina.resolution_draws import ResolutionDraws
 from omnina.segmentation import TokenSplitter
@@ -54,6 +55,7 @@ class DataSettings:
         random_resolution: every document, the first too, is at a resolution drawn for it instead.
         base_probability: or has each token of its sequence read as single bases with that probability.
         soft_masked: which tokens hold bases in lower case is kept beside the ids.
+        seed: of everything that is drawn.
     """
 
     max_length: int
@@ -74,6 +76,14 @@ class DataSettings:
     drawn_windows: bool = False
     soft_masked: bool = False
     reverse_complement: float | None = None
+    seed: int = 0
+
+    @property
+    def draws(self) -> bool:
+        """Whether the seed decides any row's token ids."""
+        several = self.cuts > 1 or self.random_windows > 1 or self.segmentations > 1
+        shares = (self.base_probability, self.reverse_complement)
+        return several or self.random_resolution or self.drawn_windows or any(shares)
 
     @property
     def columns(self) -> list[str]:
@@ -125,14 +135,15 @@ class RowEncoder:
             max_length=settings.max_length,
             text_encoder=fastest_encoder,
         )
-        self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length)
-        self.draws = ResolutionDraws(tokenizer, settings.max_length, settings.base_probability)
+        self.splitter = TokenSplitter(tokenizer, settings.split_share, settings.max_length, settings.seed)
+        self.draws = ResolutionDraws(tokenizer, settings.max_length, settings.base_probability, settings.seed)
 
     def outcomes(self, records: list[TableRow]) -> list[Outcome]:
         """One outcome per record, in order; all windows are tokenised in one call."""
         prepared = [self._prepare(record.cells) for record in records]
         flat = [row for rows, _ in prepared for row in rows]
-        orders = [self.encoder.encode(flat, window=0 if self.settings.drawn_windows else None)]
+        window = Draw(self.settings.seed, 0) if self.settings.drawn_windows else None
+        orders = [self.encoder.encode(flat, window)]
         if self.settings.written:
             orders.append(encode_writing(self.encoder, flat))
         encoded = [iter(documents) for documents in orders]
@@ -169,14 +180,16 @@ class RowEncoder:
         rules, settings = self.settings.rules, self.settings
         pieces = [nucleotides]
         if rules:
-            pieces = windows(nucleotides, rules) + shifted_windows(nucleotides, rules, settings.cuts)
+            pieces = windows(nucleotides, rules) + shifted_windows(
+                nucleotides, rules, settings.cuts, settings.seed
+            )
         if len(nucleotides.parts) == 1:  # guides and their targets stay whole
-            numbers = range(1, settings.random_windows)
-            pieces += [nucleotides.random_window(settings.shortest_window, number) for number in numbers]
+            drawn = (Draw(settings.seed, number) for number in range(1, settings.random_windows))
+            pieces += [nucleotides.random_window(settings.shortest_window, draw) for draw in drawn]
         if not settings.all_strands and question not in settings.both_strands:
             return pieces
         if settings.reverse_complement is not None:
-            return of_drawn_strands(pieces, nucleotides, settings.reverse_complement)
+            return of_drawn_strands(pieces, nucleotides, settings.reverse_complement, settings.seed)
         return pieces + [piece.other_strand for piece in pieces]
 
     def _finish(self, outcome: Outcome, rows: list[Row], encoded: list[Document | ValueError]) -> Outcome:
@@ -201,7 +214,7 @@ class RowEncoder:
     def _drawn(self, row: Row, document: Document, number: int) -> Document | ValueError:
         """A document at a resolution that is drawn; of one that was cut each number keeps another window."""
         if number and self.settings.drawn_windows and document.trimmed_bases:
-            [window] = self.encoder.encode([row], window=number)
+            [window] = self.encoder.encode([row], Draw(self.settings.seed, number))
             return window if isinstance(window, ValueError) else self.draws.draw(window, number)
         return self.draws.draw(document, number)
 

@@ -89,7 +89,7 @@ def test_runs(examples, tmp_path):
         path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
         run, _ = parse_run([str(path), *flags, "--output_dir", str(tmp_path / "out")], kind)
         run.data_settings()
-        run.training_settings()
+        run.training_settings(0)
 
     fuzz(examples, (PRETRAIN, PretrainSettings, []), given, read)
     read((FINETUNE, FinetuneSettings, []))
