@@ -136,7 +136,7 @@ def new_or_saved_model(stage: Stage, attention: str) -> OmniNAForCausalLM:
     _state_training(config, stage)
     model = OmniNAForCausalLM(config, attention, run.dropout, run.z_loss)
     if run.local_heads:
-        start_local_heads(model, stage.args.seed, single_bases=run.resolution == BASES)
+        start_local_heads(model, stage.args.seed, single_bases=not has_pieces(stage.tokenizer))
     return model
 
 

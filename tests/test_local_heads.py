@@ -11,7 +11,8 @@ from omnina import finetune, stage
 from omnina.errors import UserError
 from omnina.local_heads import head_distances, start_local_heads
 from omnina.model import OmniNAForCausalLM
-from omnina.tokenizer import load_tokenizer
+from omnina.resolution import at_resolution
+from omnina.tokenizer import load_tokenizer, save_tokenizer
 
 LENGTH = 1000  # longer than the fastest frequencies take to repeat
 
@@ -106,10 +107,13 @@ def test_a_run_on_single_bases_begins_with_heads_for_codons(world, tmp_path, mon
     start = {"checkpoint": None, "model_config": str(tmp_path / "model.yaml"), "local_heads": True}
     asked = []
     monkeypatch.setattr(stage, "start_local_heads", lambda *_, **given: asked.append(given))
-    for resolution in ("bases", "pieces"):
-        changes = start | {"tokenizer": str(world / "tokenizer"), "resolution": resolution, "max_steps": 1}
-        finetune.main(settings(world, tmp_path / resolution, **changes))
-    assert asked == [{"single_bases": True}, {"single_bases": False}]
+    single = tmp_path / "single"
+    save_tokenizer(at_resolution(load_tokenizer(world / "tokenizer"), "bases"), single)
+    ways = [("bases", world / "tokenizer"), ("pieces", world / "tokenizer"), ("pieces", single)]
+    for number, (resolution, tokenizer) in enumerate(ways):
+        changes = start | {"tokenizer": str(tokenizer), "resolution": resolution, "max_steps": 1}
+        finetune.main(settings(world, tmp_path / str(number), **changes))
+    assert [given["single_bases"] for given in asked] == [True, False, True]
 
 
 def test_weights_of_a_checkpoint_are_refused(world, tmp_path):
