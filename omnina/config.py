@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from omnina.chunking import PIECES, SequenceRules
+from omnina.chunking import SequenceRules
 from omnina.errors import UserError
 from omnina.files.yaml_file import read_yaml
 from omnina.label_sets import read_label_sets
@@ -235,12 +235,10 @@ class FinetuneSettings(RunSettings):
         """Rows come up in several windows and segmentations.
 
         Those of ``strand_free_questions`` from both strands, or with ``reverse_complement`` from a drawn one.
-        Too long ones keep a window at a drawn place; in whole pieces their beginning, as they ever did.
         """
         settings = replace(
             super().training_settings(seed),
             both_strands=tuple(self.strand_free_questions or ()),
-            drawn_windows=self.resolution != PIECES,
             random_windows=self.random_windows,
         )
         given = {"split_share": self.split_share, "shortest_window": self.shortest_window}

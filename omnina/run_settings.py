@@ -196,13 +196,17 @@ class RunSettings:
             )
 
     def training_settings(self, seed: int) -> DataSettings:
-        """How the training tables are read, where that differs from validation; draws are the seed's."""
+        """How the training tables are read, where that differs from validation; draws are the seed's.
+
+        Of a row that is too long a window at a drawn place stays; in whole pieces its beginning, as ever.
+        """
         return replace(
             self.data_settings(),
             random_resolution=self.resolution == RANDOM,
             base_probability=base_probability(self.resolution),
             segmentations=self.segmentations,
             reverse_complement=self.reverse_complement,
+            drawn_windows=self.resolution != PIECES,
             seed=seed,
         )
 

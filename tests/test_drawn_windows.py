@@ -1,4 +1,4 @@
-"""Windows that fine-tuning draws, of sequences that are too long and of all: the same on every machine."""
+"""Windows that training draws, of sequences that are too long and of all: the same on every machine."""
 
 import random
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omnina.chunking import BASES, PIECES, reverse_complement
+from omnina.chunking import BASES, PIECES, SequenceRules, reverse_complement
 from omnina.config import FinetuneSettings, PretrainSettings
 from omnina.packing import spread_over_blocks
 from omnina.prompt import Document
@@ -102,12 +102,40 @@ def test_a_row_whose_question_leaves_no_room_is_rejected():
 @pytest.mark.parametrize(
     ("resolution", "drawn"), [("pieces", False), ("bases", True), ("random", True), ("0.1", True)]
 )
-def test_windows_are_of_fine_tunings_training_alone(resolution, drawn):
+def test_windows_are_of_training_alone(resolution, drawn):
     given = {"train_files": ["a.csv"], "validation_files": ["b.csv"], "tokens_per_step": 8192}
     given |= {"tokens_per_device": 4096, "checkpoint": "c", "resolution": resolution}
-    run = FinetuneSettings(**given)
-    assert (run.training_settings(0).drawn_windows, run.data_settings().drawn_windows) == (drawn, False)
-    assert not PretrainSettings(**given).training_settings(0).drawn_windows
+    for run in (FinetuneSettings(**given), PretrainSettings(**given)):
+        assert (run.training_settings(0).drawn_windows, run.data_settings().drawn_windows) == (drawn, False)
+
+
+def pretraining(cells: list[str], resolution: str, **how) -> list[tuple[Document, ...]]:
+    """Documents of each cell, of which far too many bases are left in a window."""
+    rules = SequenceRules(min_bases=1, window=500)
+    settings = DataSettings(LONGEST, False, rules, drawn_windows=True, **how)
+    tokenizer = at_resolution(TOKENIZER, resolution).backend_tokenizer.to_str()
+    rows = [TableRow("a.csv", 2, {"sequence": cell, "response": "a gene"}) for cell in cells]
+    return [outcome.documents for outcome in RowEncoder(tokenizer, BOS_ID, EOS_ID, settings).outcomes(rows)]
+
+
+def test_pretraining_at_single_bases_reads_every_part_of_its_windows():
+    cells = sequences(60, 1000)
+    seen = np.zeros((2, 500), dtype=int)
+    for cell, documents in zip(cells, pretraining(cells, BASES), strict=True):
+        for window, document in enumerate(documents):
+            start = cell.index(bases_of(document)) - 500 * window
+            assert document.bases + document.trimmed_bases == 500 and len(document.input_ids) == LONGEST
+            seen[window, start : start + document.bases] += 1
+    assert (seen[:, 10:-10] > 0).all()  # the outermost bases are in few of the windows there are
+
+
+def test_written_sequences_keep_their_beginning_in_every_draw():
+    [cell] = sequences(1, 500)
+    [documents] = pretraining([cell], PIECES, written=True, base_probability=0.5, segmentations=3)
+    written = [document for document in documents if document.is_written]
+    assert len(written) == 3 and len(documents) == 6
+    assert all(cell.startswith(bases_of(document)) and document.trimmed_bases for document in written)
+    assert len({cell.index(bases_of(each)) for each in documents if not each.is_written}) == 3
 
 
 def test_random_windows_are_of_drawn_lengths_and_places_behind_the_whole_sequence():

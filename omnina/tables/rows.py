@@ -213,7 +213,8 @@ class RowEncoder:
 
     def _drawn(self, row: Row, document: Document, number: int) -> Document | ValueError:
         """A document at a resolution that is drawn; of one that was cut each number keeps another window."""
-        if number and self.settings.drawn_windows and document.trimmed_bases:
+        cut = document.trimmed_bases and not document.is_written  # that begins where the sequence does
+        if number and self.settings.drawn_windows and cut:
             [window] = self.encoder.encode([row], Draw(self.settings.seed, number))
             return window if isinstance(window, ValueError) else self.draws.draw(window, number)
         return self.draws.draw(document, number)
