@@ -29,7 +29,7 @@ from omnina.inference.questions import (
     nearest_question,
     questions_record,
 )
-from omnina.inference.reading_resolution import reading_tokenizer, warn_of_untrained
+from omnina.inference.reading_resolution import reading_tokenizer, trained_resolution, warn_of_untrained
 from omnina.inference.readings import Readings, mean_of_readings
 from omnina.inference.scoring import NEGLIGIBLE, ScoredRow, by_tokens, label_log_probabilities, normalised
 from omnina.model import OmniNAForCausalLM
@@ -92,7 +92,8 @@ class Answerer:
         all_labels: give every label's probability. Otherwise labels that together cannot change one by more
             than NEGLIGIBLE may be left out, which is faster where there are many.
         resolution: ``bases`` reads single bases, ``pieces`` what the checkpoint's own tokenizer joins.
-        segmentations: labels get the mean probability over that many ways of cutting a sequence into tokens.
+        segmentations: labels get the mean probability over that many ways of cutting a sequence into tokens:
+            its own, and others as the checkpoint was trained on (``readings.py``).
 
     Raises UserError for a folder that holds no whole checkpoint, or another model's tokenizer.
     """
@@ -123,14 +124,15 @@ class Answerer:
         self.questions = known.by_text
         self.max_length = known.max_length or self.model.config.max_position_embeddings
         self.encoder = self._encoder(self.max_length)
-        self.readings = Readings(self.tokenizer.backend_tokenizer, segmentations, self.max_length)
+        trained = trained_resolution(folder) or PIECES
+        self.readings = Readings(self.tokenizer.backend_tokenizer, segmentations, self.max_length, trained)
         self.label_sets = label_sets_of(self.questions, self.encoder)
 
     @cached_property
     def digest(self) -> str:
         """Of the weights, and of how sequences are read and questions answered: what decides answers."""
         questions = [questions_record(Questions(self.questions, self.max_length))]
-        questions += [self.resolution, self.readings.segmentations]
+        questions += [self.resolution, *self.readings.how]
         return f"{weights_digest(self.folder)} {hashlib.sha256(json.dumps(questions).encode()).hexdigest()}"
 
     @cached_property

@@ -41,7 +41,8 @@ def add_segmentations_option(parser: argparse.ArgumentParser) -> None:
         "--segmentations",
         type=whole_number(1),
         default=1,
-        help="labels: the mean over that many ways of cutting a sequence into tokens",
+        help="labels: the mean over that many ways of cutting a sequence into tokens: the tokenizer's, and "
+        "others with a tenth of its tokens split, or as in training with resolution: random, or a number",
     )
 
 

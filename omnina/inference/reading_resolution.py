@@ -24,9 +24,14 @@ def reading_tokenizer(folder: Path, resolution: str) -> PreTrainedTokenizerFast:
     return at_resolution(checkpoint_tokenizer(folder), resolution)
 
 
+def trained_resolution(folder: Path) -> str | None:
+    """That of a checkpoint's last training; None if it does not say."""
+    return getattr(checkpoint_config(folder), RESOLUTION_KEY, None)
+
+
 def warn_of_untrained(folder: Path, resolution: str) -> None:
     """A line on stderr where single bases are read of which the last training, if it is known, had none."""
-    trained = getattr(checkpoint_config(folder), RESOLUTION_KEY, None)
+    trained = trained_resolution(folder)
     if resolution == BASES and trained not in (None, BASES, RANDOM):
         print(
             f"warning: --resolution bases, but {folder} was last trained with resolution: {trained!r}, not "

@@ -14,6 +14,7 @@ from omnina.errors import UserError
 from omnina.inference.answer import UNSEEN, Answerer, Query
 from omnina.inference.generation import Decoding
 from omnina.prompt import Row
+from omnina.resolution_draws import ResolutionDraws
 from omnina.tokenizer import load_tokenizer, vocabulary_digest
 
 COLOUR, KIND, STORY = "Which colour?", "Which kind?", "What is it?"
@@ -249,6 +250,25 @@ def test_segmentations_are_averaged_and_the_first_is_the_tokenizers_own(checkpoi
         shares = [np.exp(one - np.logaddexp.reduce(one)) for one in of_query]
         np.testing.assert_allclose(np.exp(answer.log_probabilities), np.mean(shares, axis=0), atol=1e-6)
     assert several.digest != answerer.digest
+
+
+@pytest.mark.parametrize(("trained", "probability"), [("random", None), ("0.4", 0.4)])
+def test_a_checkpoint_of_drawn_resolutions_is_read_at_such_draws(checkpoint, tmp_path, trained, probability):
+    folder = tmp_path / "drawn"
+    shutil.copytree(checkpoint, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"trained_resolution": trained}))
+    several = Answerer(folder, segmentations=3)
+    documents = several.encoder.encode([Row(query.nucleotides, "red", COLOUR) for query in queries()])
+    first, *others = several.readings.of(documents)
+    assert first == documents
+    draws = ResolutionDraws(several.tokenizer.backend_tokenizer, several.max_length, probability)
+    for number, reading in enumerate(others, 1):
+        for found, document in zip(reading, documents, strict=True):
+            np.testing.assert_array_equal(found.input_ids, draws.draw(document, number).input_ids)
+    assert all(sum(answer.labels.values()) == pytest.approx(1) for answer in several.answer(queries()))
+    assert several.digest != Answerer(checkpoint, segmentations=3).digest
+    assert Answerer(folder).digest == Answerer(checkpoint).digest
 
 
 def test_labels_given_by_hand_keep_a_question_strand_free(answerer):
