@@ -272,7 +272,7 @@ def parse_run(arguments: list[str], kind: type[Run]) -> "tuple[Run, TrainerSetti
     for key in given:
         check_key(key, known, f"{path}: " if key in values else "")
     parser = SettingsParser((kind, TrainerSettings), allow_abbrev=False, prog=Path(sys.argv[0]).name)
-    parser.check_lists(values)
+    parser.check_lists(values, path)
     try:
         run, training = parser.parse_args_into_dataclasses([*flags, *overrides])
         check_finite({**vars(run), **vars(training)})

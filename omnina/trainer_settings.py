@@ -3,6 +3,7 @@
 import re
 import sys
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import torch
 from transformers import HfArgumentParser, TrainingArguments
@@ -29,7 +30,9 @@ class TrainerSettings(TrainingArguments):
     ddp_timeout: int = field(
         default=MOST_SECONDS, metadata={"help": "seconds; longer than hang_timeout, which leaves stacks"}
     )
-    report_to: str = field(default="tensorboard", metadata={"help": "where live figures go"})
+    report_to: list[str] = field(
+        default_factory=lambda: ["tensorboard"], metadata={"help": "where live figures go"}
+    )
     logging_nan_inf_filter: bool = field(default=False, metadata={"help": "true would hide NaN losses"})
     ddp_find_unused_parameters: bool = field(default=False, metadata={"help": "all parameters are used"})
     eval_strategy: str = field(default="steps", metadata={"help": "when to validate"})
@@ -125,9 +128,11 @@ class SettingsParser(HfArgumentParser):
         """Called by argparse for a wrong type or a missing key."""
         raise UserError(re.sub(r"^argument --(\w+)(/\S+)?:", r"'\1':", message))
 
-    def check_lists(self, values: dict[str, object]) -> None:
+    def check_lists(self, values: dict[str, object], path: Path) -> None:
         """UserError for a list where one value belongs; argparse would take one of one entry as that."""
         lists = {action.dest for action in self._actions if action.nargs == "+"}
         for key, value in values.items():
             if isinstance(value, list) and key not in lists:
-                raise UserError(f"'{key}' is a list, {value}; it must be one value, without brackets.")
+                raise UserError(
+                    f"{path}: '{key}' is a list, {value}; it must be one value, without brackets."
+                )

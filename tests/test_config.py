@@ -154,7 +154,7 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
         ({"learning_rte": 1e-3}, r"unknown key 'learning_rte'. Did you mean 'learning_rate'\?"),
         ({"learning_rate": "fast"}, "'learning_rate': invalid float value: 'fast'"),
         ({"tokens_per_step": "many"}, "'tokens_per_step': invalid int value"),
-        ({"reverse_complement": [0.5]}, "'reverse_complement' is a list, .0.5.; it must be one value"),
+        ({"reverse_complement": [0.5]}, "yaml: 'reverse_complement' is a list, .0.5.; it must be one value"),
         ({"per_device_train_batch_size": 8}, "has no effect here; set instead tokens_per_device"),
         ({"warmup_ratio": 0.1}, "set instead warmup_steps"),
         ({"model_name_or_path": "output/omnina-330m"}, "set instead checkpoint: a folder"),

@@ -24,8 +24,8 @@ class CutRows:
 
     @property
     def words(self) -> str:
-        """``3 of 10 rows lost the bases at their end that did not fit, 90 of 3,000``."""
+        """``of 3 of 10 rows the end did not fit: 90 of 3,000 bases, of each strand that was read``."""
         return (
-            f"{self.cut_rows:,} of {self.rows:,} rows lost the bases at their end that did not fit, "
-            f"{self.cut_bases:,} of {self.bases:,}"
+            f"of {self.cut_rows:,} of {self.rows:,} rows the end did not fit: "
+            f"{self.cut_bases:,} of {self.bases:,} bases, of each strand that was read"
         )

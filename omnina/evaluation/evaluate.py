@@ -50,7 +50,8 @@ class Evaluation:
         """What to know about the figures."""
         cut = {question: of for question, of in self.cut.items() if of.cut_rows}
         told = [
-            f"{question}: {of.words}; baselines read them whole. Raise max_length, or read pieces."
+            f"{question}: {of.words}; baselines read them whole. Single bases "
+            "take more room than pieces; a longer max_length is for training to set."
             for question, of in cut.items()
         ]
         return [*told, *self.overlap]

@@ -17,6 +17,7 @@ from omnina.resolution_draws import ResolutionDraws
 from omnina.resolution_setting import base_probability, is_drawn
 from omnina.segmentation import TokenSplitter
 
+DRAWS = "seeded draws"  # another name where the same number gives another reading
 SPLIT_SHARE = 0.1  # of a sequence's tokens in all readings but the first: what training splits by default
 
 
@@ -39,8 +40,9 @@ class Readings:
     @property
     def how(self) -> list:
         """JSON values of what decides the readings; of none but the tokenizer's own no draw does."""
-        drawn = self.segmentations > 1 and is_drawn(self.trained)
-        return [self.segmentations, *([self.trained] if drawn else [])]
+        if self.segmentations == 1:
+            return [1]
+        return [self.segmentations, DRAWS, *([self.trained] if is_drawn(self.trained) else [])]
 
     def of(self, documents: Sequence[Document | ValueError]) -> Iterator[Sequence[Document | ValueError]]:
         """All documents, once for each reading; errors stay where they are."""

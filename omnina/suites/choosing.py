@@ -8,7 +8,7 @@ from omnina.errors import UserError
 from omnina.suites.folders import read_tasks
 from omnina.suites.launching import ROOT
 from omnina.suites.planted import planted_tasks
-from omnina.suites.promoters import promoter_task
+from omnina.suites.promoters import LENGTH, promoter_task
 from omnina.suites.published import SuiteNotes, read_notes
 from omnina.suites.questions import question_tasks
 from omnina.suites.task import Task
@@ -18,7 +18,7 @@ EXAMPLE_TABLES = (ROOT / "data/finetune_train_example.csv", ROOT / "data/finetun
 
 
 def chosen_tasks(
-    suite: str, wanted: Sequence[str] | None, notes: Path | None, genome: Path, bases: int
+    suite: str, wanted: Sequence[str] | None, notes: Path | None, genome: Path, bases: int | None
 ) -> tuple[Sequence[Task], SuiteNotes]:
     """Tasks, and what is known of them.
 
@@ -27,16 +27,18 @@ def chosen_tasks(
         wanted: names of tasks; None: all.
         notes: a YAML file for a folder.
         genome: of the promoters.
-        bases: of each of their regions.
+        bases: of each of their regions; None: 251.
 
     Raises UserError for names that are none of the suite's tasks, and for files that cannot be read.
     """
     if notes and suite in OURS:
         raise UserError(f"--notes: {suite} brings its own; leave the option out.")
+    if bases is not None and suite != PROMOTERS:
+        raise UserError("--bases is the length of a promoter region; leave it out, or take promoters.")
     if suite == PLANTED:
         return _named(planted_tasks(), wanted), SuiteNotes(metric="accuracy")
     if suite == PROMOTERS:
-        return _named([promoter_task(genome, bases)], wanted), SuiteNotes()
+        return _named([promoter_task(genome, bases or LENGTH)], wanted), SuiteNotes()
     if suite == EXAMPLE:
         return _named(question_tasks(*EXAMPLE_TABLES), wanted), SuiteNotes()
     of_suite = read_notes(notes) if notes else SuiteNotes()

@@ -14,11 +14,11 @@ path below the suite's folder is the task's name:
 
 Tables may be ``.csv``, ``.tsv`` (also ``.gz``) or ``.parquet``, FASTA may be compressed. A split may be in
 shards, ``train-00000-of-00002.parquet`` and so on; a folder ``data`` has the name of the one it lies in. A
-table with a column ``task`` is several tasks, each named by its value below the folder's name, or by the
-value alone if the folder is the suite's. Validation is called ``dev``, ``eval``, ``valid``, ``val`` or
-``validation``; where there is none, a tenth of the training rows is held out. Names of splits and columns
-count in any case. A table or FASTA file beside splits that is none is refused; files beside folders that hold
-tasks are none.
+table whose column ``task`` has several values is several tasks, each named by its value below the folder's
+name, or by the value alone if the folder is the suite's. Validation is called ``dev``, ``eval``, ``valid``,
+``val`` or ``validation``; where there is none, a tenth of the training rows is held out. Names of splits and
+columns count in any case. A table or FASTA file beside splits that is none is refused; files beside folders
+that hold tasks are none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = N
     Raises UserError for a folder without tasks, a name that is none of them, notes of which none fits, or a
     task without both splits.
     """
-    found = {name: place for path in _task_folders(folder) for name, place in _places(path, folder).items()}
+    found = _found(folder)
     if not found:
         raise UserError(
             f"{folder}: no task in it; a task is a folder with the files train and test, with FASTA files of "
@@ -100,13 +100,26 @@ def read_tasks(folder: Path, notes: SuiteNotes, wanted: Sequence[str] | None = N
     return FolderTasks({name: found[name] for name in wanted or found}, notes)
 
 
+def _found(suite: Path) -> dict[str, TaskPlace]:
+    """All places by name; UserError for two of one name."""
+    found: dict[str, TaskPlace] = {}
+    for path in _task_folders(suite):
+        for name, place in _places(path, suite).items():
+            if name in found:
+                raise UserError(
+                    f"{path}: the task '{name}' is in {found[name].folder} too; rename one of them."
+                )
+            found[name] = place
+    return found
+
+
 def _places(path: Path, suite: Path) -> dict[str, TaskPlace]:
     """The tasks of one folder by name."""
     splits, table = splits_of(path), _lone_table(path)
     of_table = sorted(tasks_in(table)) if table and not splits else []
     tasks = tasks_of(path, splits) if splits else of_table
     home = path.parent if path.name == DATA and path != suite else path
-    if not tasks or tasks == [home.name]:
+    if len(tasks) < 2:
         return {_name(home, suite): TaskPlace(path, *tasks)}
     start = "" if home == suite else f"{_name(home, suite)}/"
     return {f"{start}{task}": TaskPlace(path, task) for task in tasks}

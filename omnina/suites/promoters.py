@@ -41,7 +41,7 @@ def promoter_task(genome: Path, length: int = LENGTH, seed: int = 0) -> Task:
         length: of each region, in bases.
         seed: of the choice of coding regions, and of the splits.
 
-    Raises UserError for a file without sequences, or with too few genes.
+    Raises UserError for a file without sequences, with too few genes, or with none of that length.
     """
     generator = random.Random(seed)
     try:
@@ -52,6 +52,9 @@ def promoter_task(genome: Path, length: int = LENGTH, seed: int = 0) -> Task:
         raise
     except (UndefinedSequenceError, ValueError) as error:  # no bases; not the format, not even text
         raise UserError(f"{genome}: not a whole GenBank file ({error}); fetch it again.") from error
+    genes = [gene for contig in contigs for gene in contig.coding]
+    if genes and (length > STRETCH or length > max(map(len, genes))):
+        raise UserError(f"{genome}: no coding region of {length:,} bases in it; ask for fewer (--bases).")
     stretches = [stretch for contig in contigs for stretch in contig.stretches()]
     generator.shuffle(stretches)
     test, validation, train = _dealt([list(stretch.examples(generator)) for stretch in stretches])

@@ -33,5 +33,5 @@ def question_tasks(train: Path, test: Path) -> list[Task]:
 def _by_question(path: Path) -> dict[str, Sequence[Example]]:
     found: dict[str, list[Example]] = {}
     for _, row in read_rows(path, COLUMNS):
-        found.setdefault(row["question"], []).append(Example(row["sequence"], row["response"]))
+        found.setdefault(row["question"], []).append(Example(row["sequence"], row["response"].strip()))
     return found

@@ -106,7 +106,7 @@ def _cut_notes(figures: Mapping[str, TaskFigures]) -> str:
     """A line for each task and configuration that did not read whole rows, beside others that did."""
     lines = [
         f"\n**Not of whole rows**: {name}, {config}: {cut.words}. Baselines and published models read more "
-        "of them. Raise `max_length`, or read pieces instead of single bases (`resolution: pieces`).\n"
+        "of them. A longer `max_length` reads more; of single bases, so does `resolution: pieces`.\n"
         for name, of in figures.items()
         for config, cut in of.cut_rows.items()
         if cut.cut_rows

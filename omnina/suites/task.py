@@ -134,10 +134,13 @@ def with_validation(
 
 def _held_out(rows: Sequence[Example], purpose: str, share: float) -> tuple[list[Example], list[Example]]:
     """(Kept, held out) rows; those of a label that would be left with none are kept all."""
-    drawn = {row for row in rows if draw(row, purpose) < share}
-    left = {row.label for row in rows if row not in drawn}
-    kept = [row for row in rows if row not in drawn or row.label not in left]
-    return kept, [row for row in rows if row in drawn and row.label in left]
+    draws = [draw(row, purpose) for row in rows]
+    left = {row.label for row, drawn in zip(rows, draws, strict=True) if drawn >= share}
+    # With them the copies of their sequences, whatever their label.
+    needed = {drawn for row, drawn in zip(rows, draws, strict=True) if row.label not in left}
+    kept = [row for row, drawn in zip(rows, draws, strict=True) if drawn >= share or drawn in needed]
+    held = [row for row, drawn in zip(rows, draws, strict=True) if drawn < share and drawn not in needed]
+    return kept, held
 
 
 def checked_task(task: Task, all_known: bool = True) -> Task:

@@ -191,7 +191,7 @@ def test_bases_that_were_not_read_are_counted_and_told(tmp_path):
     answers = [Answer("yes", 0.9, log_probabilities=np.log([0.1, 0.9]), cut_bases=cut) for cut in (5, 0, 3)]
     found = evaluate({ASKED: Question(["no", "yes"])}, rows, answers, [])
     text = write_evaluation(found, tmp_path, [])
-    assert f"- {ASKED}: 2 of 3 rows lost the bases at their end that did not fit, 8 of 23; " in text
+    assert f"- {ASKED}: of 2 of 3 rows the end did not fit: 8 of 23 bases" in text
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["cut"] == {ASKED: {"rows": 3, "cut_rows": 2, "bases": 23, "cut_bases": 8}}
     whole = evaluate({ASKED: Question(["no", "yes"])}, rows[1:2], answers[1:2], [])

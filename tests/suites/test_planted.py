@@ -157,3 +157,11 @@ def test_the_table_has_a_column_for_each_and_means_where_all_are_known():
     assert lines[2] == "| a | 0.850 ± 0.635 | 0.500 [0.400, 0.600] | 0.700 | 0.950 |"
     assert lines[3] == "| b | 0.600 | 0.700 | - | - |"
     assert lines[4] == "| mean | 0.725 | 0.600 | - | - |"
+
+
+def test_regions_longer_than_any_gene_are_refused(contigs, tmp_path):
+    genome = genome_of(tmp_path, contigs, "1001..2200")
+    assert promoter_task(genome, 900).train
+    for length in (1201, 100_000):
+        with pytest.raises(UserError, match=rf"no coding region of {length:,} bases in it; ask for fewer"):
+            promoter_task(genome, length)

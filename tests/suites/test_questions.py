@@ -46,14 +46,14 @@ def test_a_question_of_one_table_is_refused(tmp_path):
 
 
 def test_the_committed_questions_are_a_suite():
-    tasks, notes = chosen_tasks("example", None, None, Path("none.gbk"), 251)
+    tasks, notes = chosen_tasks("example", None, None, Path("none.gbk"), None)
     train, test = ([row for _, row in read_rows(path)] for path in EXAMPLE_TABLES)
     assert sum(len(task.train) + len(task.validation) for task in tasks) == len(train)
     assert sum(len(task.test) for task in tasks) == len(test)
     assert {task.question for task in tasks} == {row["question"] for row in test}
     assert notes.metric == "mcc"
     with pytest.raises(UserError, match="example brings its own"):
-        chosen_tasks("example", None, Path("notes.yaml"), Path("none.gbk"), 251)
+        chosen_tasks("example", None, Path("notes.yaml"), Path("none.gbk"), None)
 
 
 def test_an_answer_that_training_has_not_stays_a_test_row(tmp_path):
@@ -62,3 +62,8 @@ def test_an_answer_that_training_has_not_stays_a_test_row(tmp_path):
     [task] = question_tasks(train, test)
     assert "2" in {row.label for row in task.test}
     assert task.capped(10).test == task.test
+
+
+def test_the_length_of_promoters_is_refused_elsewhere():
+    with pytest.raises(UserError, match="--bases is the length of a promoter region"):
+        chosen_tasks("planted", None, None, Path("none.gbk"), 81)

@@ -108,7 +108,9 @@ def test_one_seed_has_the_interval_of_the_test_rows_and_several_that_of_seeds(ru
 
 def test_rows_that_were_not_read_whole_are_told_below_the_table(run, began, tmp_path):
     table = run()
-    told = "b, short: 5 of 20 rows lost the bases at their end that did not fit, 1,200 of 9,000."
+    told = (
+        "b, short: of 5 of 20 rows the end did not fit: 1,200 of 9,000 bases, of each strand that was read."
+    )
     assert f"**Not of whole rows**: {told} Baselines and published models" in table
     assert (tmp_path / "out" / TABLE_FILE).read_text() == table
     assert (

@@ -56,6 +56,7 @@ def test_rows_of_a_label_that_training_would_lack_are_not_held_out():
     rare = Example(drawn.sequence, "rare")
     task = with_splits("mine", "?", [*rows, rare])
     assert rare in task.train and task.test
+    assert not {row.sequence for row in task.train} & {row.sequence for row in task.test}
     with pytest.raises(UserError, match="mine: 20 training rows lack the labels rare; use more"):
         replace(task, test=[*task.test, rare]).capped(20)
 
