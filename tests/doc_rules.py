@@ -20,6 +20,7 @@ NOT_RUN = {
     "python -m pytest tests/faults --fault-table": HOURS + "; the slow suite runs these tests",
     "python scripts/import_checkpoint.py": NETWORK + "; tests/inference/test_import.py runs it on a folder",
     "bash finetune.sh configs/finetune/example.yaml --checkpoint": "needs published weights",
+    "bash finetune.sh configs/sweeps/published_finetuning.yaml --checkpoint": "needs published weights",
     "python scripts/export.py --checkpoint output/finetune --output": OWN_TEST
     + "tests/inference/test_export.py",
     "transformers serve": "serves until it is stopped; " + OWN_TEST + "tests/inference/test_serve.py",
