@@ -39,9 +39,8 @@ class TaskFigures:
         self.of_configs.setdefault(config, []).append(results[MODEL][metric])
         for name, of in results.items():
             if name != MODEL:
-                self.add_baseline(
-                    name.split(" (")[0], [of], metric
-                )  # without how many rows it was trained on
+                plain = name.split(" (")[0]  # without how many rows it was trained on
+                self.add_baseline(plain, [of], metric)
 
     def cell(self, config: str) -> str:
         """A configuration's mean with its margin, or with its interval if it has one."""
