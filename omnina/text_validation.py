@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from omnina.attention import Reading
-from omnina.packing import FlatCollator
+from omnina.collation import FlatCollator
 from omnina.tokenizer import EOS_ID
 
 MOST_ANSWER_TOKENS = 512  # whose logits exist together: 67 MB at 32,001 pieces

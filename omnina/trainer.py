@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerFast, TrainerCallback, TrainerState
+from transformers import PreTrainedTokenizerFast, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import ExportableState
 
@@ -22,19 +22,21 @@ from omnina.averaged_steps import AveragedSteps
 from omnina.checkpointed_layers import CheckpointedShare
 from omnina.checkpoints.choice import checkpoint_fault, checkpoint_step
 from omnina.checkpoints.writing import prune_checkpoints, write_checkpoint
+from omnina.collation import FlatCollator
 from omnina.errors import UserError
 from omnina.inference.questions import Questions, save_questions
 from omnina.layer_decay import decay_by_layer
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
 from omnina.matrix_optimizer import matrix_optimizer
-from omnina.packing import FlatCollator, StepPlan, StepSampler
+from omnina.packing import StepPlan, StepSampler
 from omnina.peak_memory import peak_device_memory
 from omnina.preemption import Preempted, Preemption
 from omnina.progress import counted
-from omnina.ranks import any_rank, by_main
+from omnina.ranks import by_main
 from omnina.sharding import gathered_once, set_up_sharding
 from omnina.throughput import Throughput
 from omnina.tokenizer import save_tokenizer
+from omnina.trainer_callbacks import AgreedStop, Clock, DropoutSeed, StepsOfSettings, TrueEpoch
 from omnina.validation import Validation
 from omnina.watchdog import Watchdog
 
@@ -78,20 +80,21 @@ class OmniNATrainer(AveragedSteps):
         self.validation, self.tokenizer = validation, tokenizer
         self.first_step, self.questions, self.answers = first_step, questions, answers
         self.muon, self.layer_decay = muon, layer_decay
-        self.preemption, self.stop_agreed, self.watchdog = preemption, False, watchdog
+        self.preemption, self.watchdog = preemption, watchdog
+        self.stop = AgreedStop(preemption, watchdog)
         super().__init__(data_collator=collator, **options)
         self.model.register_forward_pre_hook(watchdog.beat)
         set_up_sharding(self.accelerator, self.args.bf16)
         shape, passes = collator.fixed_shape, self.args.world_size * self.args.gradient_accumulation_steps
         computed = shape.tokens * passes if shape else None
         self.throughput = Throughput(plan, bases, self.model.config, first_step, computed)
-        self.clock = _Clock()
+        self.clock = Clock()
         self.add_callback(self.clock)
-        self.add_callback(_TrueEpoch(plan))
-        self.add_callback(_StepsOfSettings())
-        self.add_callback(_DropoutSeed())
+        self.add_callback(TrueEpoch(plan))
+        self.add_callback(StepsOfSettings())
+        self.add_callback(DropoutSeed())
         self.add_callback(CheckpointedShare())
-        self.add_callback(_AgreedStop(self))
+        self.add_callback(self.stop)
 
     def get_train_dataloader(self) -> DataLoader:
         """Micro-batches of this process, from the first step on; not prepared, so never sharded again."""
@@ -236,7 +239,7 @@ class OmniNATrainer(AveragedSteps):
         kept = {path} | ({Path(best)} if best else set())
         by_main(lambda: prune_checkpoints(folder, self.args.save_total_limit, kept))
         self.watchdog.beat()
-        if self.stop_agreed:
+        if self.stop.agreed:
             self._close_logs()
             raise Preempted(f"stopped as asked, with {path}; the same command goes on from there")
 
@@ -270,60 +273,3 @@ class OmniNATrainer(AveragedSteps):
             save_tokenizer(self.tokenizer, folder)
             if self.questions is not None:
                 save_questions(self.questions, folder)
-
-
-class _Clock(TrainerCallback):
-    """Seconds of training, validation included, over all calls that worked on the run."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-
-    def on_train_begin(self, args, state, control, **kwargs) -> None:
-        earlier = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
-        self._began = time.perf_counter() - earlier
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._began
-
-
-class _TrueEpoch(TrainerCallback):
-    """The Trainer cannot know the epoch of an endless loader; the plan does."""
-
-    def __init__(self, plan: StepPlan) -> None:
-        self.plan = plan
-
-    def on_step_end(self, args, state, control, **kwargs) -> None:
-        state.epoch = self.plan.epoch(state.global_step)
-
-
-class _StepsOfSettings(TrainerCallback):
-    """How often a run logs, validates and saves follows its settings; transformers keeps the checkpoint's."""
-
-    def on_train_begin(self, args, state, control, **kwargs) -> None:
-        state.compute_steps(args, state.max_steps)
-
-
-class _DropoutSeed(TrainerCallback):
-    """Dropout's random numbers follow from the seed, the step and the process alone.
-
-    So a resumed step draws what the uninterrupted run drew, micro-batch after micro-batch, and no two
-    processes draw the same. With another number of processes, rows lie elsewhere and masks differ: the run
-    is then equal in distribution only. Nothing else draws from these generators; rows have their own.
-    """
-
-    def on_step_begin(self, args, state, control, **kwargs) -> None:
-        of_step = np.random.SeedSequence([args.seed, state.global_step, args.process_index])
-        torch.manual_seed(int(of_step.generate_state(1, np.uint64)[0]))
-
-
-class _AgreedStop(TrainerCallback):
-    """Asks all processes after every step whether one of them was told to stop; then they save together."""
-
-    def __init__(self, trainer: OmniNATrainer) -> None:
-        self.trainer = trainer
-
-    def on_step_end(self, args, state, control, **kwargs) -> None:
-        self.trainer.watchdog.beat()
-        if any_rank(self.trainer.preemption.requested):
-            self.trainer.stop_agreed = control.should_save = True

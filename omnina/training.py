@@ -16,13 +16,13 @@ from omnina.answer_validation import AnswerValidation
 from omnina.attention import chosen_attention
 from omnina.checkpoints.choice import check_named_checkpoint, checkpoint_step, last_whole_checkpoint
 from omnina.checkpoints.writing import remove_partial, write_model
+from omnina.collation import FixedShape, FlatCollator, longest_bound
 from omnina.early_stopping import EarlyStopping, has_stopped
 from omnina.files.output_links import refuse_links_out
 from omnina.fp8 import convert_layers
 from omnina.health import StepHealth, forget_rows_after
 from omnina.inference.label_set import label_sets_of
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FixedShape, FlatCollator, longest_bound
 from omnina.preemption import Preemption
 from omnina.prompt import PromptEncoder
 from omnina.ranks import by_main

@@ -7,9 +7,10 @@ from math import ceil, log
 import numpy as np
 import torch
 
+from omnina.collation import FlatCollator
 from omnina.dataset import TokenizedData
 from omnina.metric_names import distinct_names
-from omnina.packing import FlatCollator, partition
+from omnina.packing import partition
 from omnina.token_kinds import ANNOTATION, KINDS, SEQUENCE, WRITTEN, is_written, token_kinds
 
 MOST_SOURCES = 50  # with more (a file for each shard, say) a figure for each would only be in the way

@@ -14,9 +14,9 @@ from tables import random_dna, write_table
 from transformers import LlamaConfig
 
 from omnina import finetune
+from omnina.collation import FlatCollator
 from omnina.inference.questions import Question, Questions, save_questions
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FlatCollator
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer, save_tokenizer
 from omnina.vocabulary.training import train_tokenizer
 

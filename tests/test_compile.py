@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
+from omnina.collation import FixedShape, FlatCollator
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FixedShape, FlatCollator, StepPlan, partition
+from omnina.packing import StepPlan, partition
 
 BUDGET, BINS, LONGEST = 8192, 4, 60
 VOCABULARY = 97

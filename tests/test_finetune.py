@@ -9,10 +9,10 @@ from tables import write_table
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from omnina import finetune
+from omnina.collation import FlatCollator
 from omnina.dataset import load_data
 from omnina.errors import UserError
 from omnina.inference.questions import load_questions
-from omnina.packing import FlatCollator
 from omnina.tables.rows import DataSettings
 from omnina.tokenizer import load_tokenizer
 

@@ -14,8 +14,8 @@ from world import arguments, make_world
 from omnina import pretrain
 from omnina.attention import FEW
 from omnina.checkpointed_layers import checkpoint_layers, checkpointed, checkpointed_count
+from omnina.collation import FlatCollator
 from omnina.lora import LoRA
-from omnina.packing import FlatCollator
 
 PREFIX = np.arange(3, 11)  # tokens that every row begins with
 

@@ -10,8 +10,8 @@ from torch.nn.attention import varlen
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from omnina import loss as loss_module
+from omnina.collation import FixedShape, FlatCollator
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FixedShape, FlatCollator
 from omnina.rotary import rotary_tables, rotate
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "model"

@@ -10,11 +10,11 @@ from tables import write_table
 
 from omnina import finetune
 from omnina.chunking import parse_cell
+from omnina.collation import FixedShape, FlatCollator
 from omnina.errors import UserError
 from omnina.loss import fused_cross_entropy
 from omnina.loss_weights import LossWeights, given_weights
 from omnina.objective import LabelSmoothing, Objective, TokenWeights
-from omnina.packing import FixedShape, FlatCollator
 from omnina.prompt import FINETUNE_PROMPT, PromptEncoder, Row
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 

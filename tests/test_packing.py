@@ -10,15 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import DataCollatorWithFlattening
 
-from omnina.packing import (
-    FixedShape,
-    FlatCollator,
-    StepPlan,
-    StepSampler,
-    accumulation_steps,
-    longest_bound,
-    partition,
-)
+from omnina.collation import FixedShape, FlatCollator, longest_bound
+from omnina.packing import StepPlan, StepSampler, accumulation_steps, partition
 
 ROOT = Path(__file__).parents[1]
 LENGTHS = np.random.default_rng(1).integers(20, 400, 5000)

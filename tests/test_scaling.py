@@ -9,9 +9,9 @@ from transformers import LlamaConfig
 
 from omnina import loss
 from omnina.checkpointed_layers import checkpoint_layers
+from omnina.collation import FlatCollator
 from omnina.files.yaml_file import read_yaml
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FlatCollator
 from omnina.scaling import (
     FLOAT32,
     Hardware,

@@ -16,7 +16,8 @@ from omnina.benchmarks.figures import compared
 from omnina.benchmarks.training import run_pass
 from omnina.benchmarks.ways import OURS, make_way
 from omnina.benchmarks.work import Work
-from omnina.packing import FixedShape, StepPlan, longest_bound
+from omnina.collation import FixedShape, longest_bound
+from omnina.packing import StepPlan
 
 TOKENS = 4096  # of a step
 WARM_UP = 0.1  # share of the steps

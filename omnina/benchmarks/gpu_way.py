@@ -18,10 +18,11 @@ from torch._dynamo.utils import counters
 from omnina.benchmarks.training import run_batch, timed
 from omnina.benchmarks.ways import OURS, PACKED, PADDED, Choices, Way, make_way
 from omnina.benchmarks.work import first_device, published_like_rows
+from omnina.collation import FixedShape, longest_bound
 from omnina.flops import matrix_ceiling, training_flops
 from omnina.loading import PREFETCH, RowsAtHand, TimedLoader
 from omnina.model_config import read_architecture
-from omnina.packing import FixedShape, StepPlan, StepSampler, longest_bound
+from omnina.packing import StepPlan, StepSampler
 from omnina.trainer_settings import multiplies_bf16
 
 FP8, FP8_ROWWISE = "ours, fp8", "ours, fp8 rowwise"

@@ -19,9 +19,10 @@ from omnina.benchmarks.figures import lowest_and_highest, single
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, make_way
 from omnina.benchmarks.work import first_device, where_measured
+from omnina.collation import longest_bound
 from omnina.flops import training_flops
 from omnina.model_config import read_architecture
-from omnina.packing import StepPlan, StepSampler, longest_bound
+from omnina.packing import StepPlan, StepSampler
 from omnina.shards.token_shards import TokenShards
 from omnina.shards.writer import DOCUMENTS_PER_BATCH, ROWS_FILE, SCHEMA
 

@@ -17,8 +17,8 @@ from omnina.benchmarks.child import in_child
 from omnina.benchmarks.figures import compared, spread
 from omnina.benchmarks.ways import OURS, PADDED, Choices, Way, available_baselines, make_way
 from omnina.benchmarks.work import Work, precision
+from omnina.collation import longest_bound
 from omnina.flops import drain, matrix_ceiling, training_flops
-from omnina.packing import longest_bound
 
 CEILING_SIZE = 4096  # rows and columns of the matrices in the ceiling
 

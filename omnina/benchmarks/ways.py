@@ -14,8 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.models.llama import modeling_llama
 
 from omnina.checkpointed_layers import checkpoint_layers
+from omnina.collation import FixedShape, FlatCollator
 from omnina.model import IGNORED_LABEL, OmniNAForCausalLM
-from omnina.packing import FixedShape, FlatCollator
 from omnina.tokenizer import EOS_ID
 
 OURS, PADDED, PACKED, LIGER = "ours", "padded Llama", "packed Llama", "padded Llama with liger-kernel"

@@ -9,10 +9,10 @@ import torch
 
 from omnina.benchmarks.ways import Choices
 from omnina.chunking import SequenceRules
+from omnina.collation import longest_bound
 from omnina.dataset import TokenizedData, load_data
 from omnina.errors import UserError
 from omnina.model_config import read_architecture
-from omnina.packing import longest_bound
 from omnina.tables.rows import DataSettings
 from omnina.tokenizer import BOS_ID, EOS_ID, load_tokenizer
 from omnina.trainer_settings import multiplies_bf16

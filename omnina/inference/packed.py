@@ -15,12 +15,12 @@ import torch
 from omnina.attention import common_prefix
 from omnina.checkpoints.contents import weights_digest
 from omnina.chunking import PIECES
+from omnina.collation import FlatCollator
 from omnina.inference import TOKENS_PER_BATCH
 from omnina.inference.questions import load_questions
 from omnina.inference.reading_resolution import reading_tokenizer, warn_of_untrained
 from omnina.inference.scoring import by_tokens
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FlatCollator
 from omnina.prompt import PRETRAIN_PROMPT, Document, Prompt, PromptEncoder
 from omnina.tokenizer import BOS_ID, EOS_ID
 

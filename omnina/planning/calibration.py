@@ -27,11 +27,12 @@ from omnina.benchmarks.memory import peak_bytes, small_steps
 from omnina.benchmarks.training import run_pass, timed
 from omnina.benchmarks.ways import OURS, Choices, Way
 from omnina.checkpointed_layers import checkpoint_layers
+from omnina.collation import FixedShape, FlatCollator, longest_bound
 from omnina.errors import UserError
 from omnina.fp8 import convert_layers
 from omnina.matrix_optimizer import matrix_optimizer
 from omnina.model import OmniNAForCausalLM
-from omnina.packing import FixedShape, FlatCollator, StepPlan, StepSampler, accumulation_steps, longest_bound
+from omnina.packing import StepPlan, StepSampler, accumulation_steps
 from omnina.planning.architecture import architecture_of
 from omnina.planning.documents import length_of, load_documents, save_documents
 from omnina.planning.settings import planned_settings
