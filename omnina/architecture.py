@@ -11,12 +11,13 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
 
 from omnina.errors import UserError
+from omnina.progress import no_library_words
 
 SIZES = (
     *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
     *("num_key_value_heads", "max_position_embeddings", "head_dim"),
 )
-POSITIVE = ("rms_norm_eps", "rope_theta", "initializer_range")
+POSITIVE = ("rms_norm_eps", "rope_theta", "initializer_range", "factor")  # the last of rope_parameters
 MAY_BE_NULL = ("num_key_value_heads", "head_dim")
 
 
@@ -32,8 +33,10 @@ def llama_config(values: Mapping, where: object) -> LlamaConfig:
     for name in SIZES:
         if name in values:
             _check_size(name, values[name], where)
+    rope = values.get("rope_parameters")
+    numbers = {**values, **rope} if isinstance(rope, Mapping) else values
     for name in POSITIVE:
-        value = values.get(name, 1)
+        value = numbers.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise UserError(f"{where}: {name} is {value!r}; it must be a number above 0.")
     heads, groups = values.get("num_attention_heads"), values.get("num_key_value_heads")
@@ -42,7 +45,8 @@ def llama_config(values: Mapping, where: object) -> LlamaConfig:
             f"{where}: num_attention_heads ({heads}) is no multiple of num_key_value_heads ({groups})."
         )
     try:
-        return LlamaConfig(**values)
+        with no_library_words():  # a factor below 1 is meant (omnina/rotary.py), and checked above
+            return LlamaConfig(**values)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{where}: not the configuration of a Llama ({' '.join(str(error).split())})."

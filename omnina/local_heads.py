@@ -21,9 +21,14 @@ every three bases (and is told best by a frame without a stop):
     second layer    3 (n + 1): with the token itself N + 1 codons of one frame
     third layer     3 (n + 1)(N + 1): as many such runs of codons, end to end
     last layer      as it was, whichever it is: it gathers what the others found
+
+Where heads can also turn once in a codon (``rope_type: linear`` with the factor of omnina/rotary.py), three
+heads of the last layer begin by gathering a frame each: the token itself, the one before it or the one before
+that, and from there every third token alike. Their query and key are of that frequency alone.
 """
 
-from math import ceil
+from dataclasses import dataclass
+from math import ceil, pi
 
 import numpy as np
 import torch
@@ -33,7 +38,7 @@ from transformers import LlamaConfig
 from omnina.attention import Documents, Grid, attend_per_document
 from omnina.errors import UserError
 from omnina.model import DocumentAttention, OmniNAForCausalLM
-from omnina.rotary import rotary_tables, rotate
+from omnina.rotary import rotary_frequencies, rotary_tables, rotate
 
 COMMON_SHARE = 2.0  # of the common vector: times what an embedding has of its own
 # Logits by which the token looked at leads its neighbours: it has about nine tenths of the attention.
@@ -43,7 +48,16 @@ FREQUENCIES = 9
 SMALLEST_HEAD = 16  # of 8 frequencies; with fewer a head looks at several places, or at none
 RANDOM_PART = 0.02  # of a pointed head's query and key: their standard deviation, at most
 CODON = 3  # bases
+ONE_TURN = 0.001  # how far off a turn in three tokens may be, as a share: a tenth of a turn in 100 codons
 SAMPLE = 512  # random tokens that show what a layer's inputs have in common
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """Where the first heads of a layer look, and by which of the D/2 frequencies, a bool each."""
+
+    distances: list[int]
+    frequencies: Tensor
 
 
 def head_distances(config: LlamaConfig, *, single_bases: bool) -> list[list[int]]:
@@ -77,10 +91,10 @@ def start_local_heads(model: OmniNAForCausalLM, seed: int, *, single_bases: bool
     model.model.embed_tokens.weight += COMMON_SHARE * config.initializer_range * signs
     tokens = torch.randint(config.vocab_size, (SAMPLE,), generator=generator)
     x, documents = model.model.embed_tokens(tokens), _one_document(config)  # (SAMPLE, H)
-    distances = head_distances(config, single_bases=single_bases)
-    for layer, of_layer in zip(model.model.layers, distances, strict=False):
-        common = layer.input_layernorm(x).mean(dim=0)  # (H,)
-        _point_heads(layer.self_attn, config, of_layer, common / common.dot(common))
+    for layer, aim in zip(model.model.layers, _aims(config, single_bases=single_bases), strict=True):
+        if aim:
+            common = layer.input_layernorm(x).mean(dim=0)  # (H,)
+            _point_heads(layer.self_attn, config, aim, common / common.dot(common))
         x = layer(x, documents)  # the next one's input
     model.train()
 
@@ -92,30 +106,42 @@ def _one_document(config: LlamaConfig) -> Documents:
     return Documents(bounds, SAMPLE, *rotary_tables(torch.arange(SAMPLE), config), attend_per_document, grid)
 
 
-def _point_heads(
-    attention: DocumentAttention, config: LlamaConfig, distances: list[int], reads_common: Tensor
-) -> None:
-    """Point the first heads to these distances.
+def _aims(config: LlamaConfig, *, single_bases: bool) -> list[_Aim | None]:
+    """Of each layer; None: its heads stay as they are."""
+    near = torch.arange(config.head_dim // 2) < FREQUENCIES
+    aims = [_Aim(of_layer, near) for of_layer in head_distances(config, single_bases=single_bases)]
+    rest = [None] * (config.num_hidden_layers - len(aims))
+    codon = _turns_in_a_codon(config)
+    if rest and single_bases and codon.any() and config.num_attention_heads >= CODON:
+        rest[-1] = _Aim(list(range(CODON)), codon)
+    return aims + rest
+
+
+def _turns_in_a_codon(config: LlamaConfig) -> Tensor:
+    """(D/2,) of which frequencies that is so."""
+    turns = CODON * rotary_frequencies(config) / (2 * pi)
+    return (turns - 1).abs() < ONE_TURN
+
+
+def _point_heads(attention: DocumentAttention, config: LlamaConfig, aim: _Aim, reads_common: Tensor) -> None:
+    """Point the first heads where they are to look.
 
     Args:
         reads_common: (H,), whose product with the layer's input is 1 for all tokens, give or take.
     """
     size, sharing = config.head_dim, config.num_attention_heads // config.num_key_value_heads
-    key = _key(config)  # (D,)
-    keys = ceil(len(distances) / sharing)  # each serves as many heads as share it
-    for weight, rows in ((attention.q_proj.weight, len(distances)), (attention.k_proj.weight, keys)):
+    heads, key = len(aim.distances), _key(config, aim.frequencies)  # (D,)
+    keys = ceil(heads / sharing)  # each serves as many heads as share it
+    for weight, rows in ((attention.q_proj.weight, heads), (attention.k_proj.weight, keys)):
         weight[: rows * size] *= min(1.0, RANDOM_PART / config.initializer_range)  # lest it look elsewhere
-    back = rotary_tables(-torch.tensor(distances), config)
-    queries = rotate(key.expand(len(distances), 1, size), *back)  # (heads, 1, D)
-    attention.q_proj.weight[: len(distances) * size] += torch.outer(queries.flatten(), reads_common)
+    back = rotary_tables(-torch.tensor(aim.distances), config)
+    queries = rotate(key.expand(heads, 1, size), *back)  # (heads, 1, D)
+    attention.q_proj.weight[: heads * size] += torch.outer(queries.flatten(), reads_common)
     attention.k_proj.weight[: keys * size] += torch.outer(key.repeat(keys), reads_common)
 
 
-def _key(config: LlamaConfig) -> Tensor:
-    """(D,) of equal strength in the fast frequencies; its score with itself falls by LEAD one token off."""
-    exponents = torch.arange(0, config.head_dim, 2).float() / config.head_dim
-    frequencies = config.rope_parameters["rope_theta"] ** -exponents  # (D/2,)
-    fast = (torch.arange(len(frequencies)) < FREQUENCIES).float()
-    falls = ((1 - frequencies.cos()) * fast).sum() / config.head_dim**0.5
-    strength = (LEAD / falls).sqrt()
-    return torch.cat((fast * strength, torch.zeros_like(fast)))
+def _key(config: LlamaConfig, used: Tensor) -> Tensor:
+    """(D,) of equal strength in the used frequencies, (D/2,); its score falls by LEAD one token off."""
+    falls = ((1 - rotary_frequencies(config).cos()) * used).sum() / config.head_dim**0.5
+    strength = used * (LEAD / falls).sqrt()
+    return torch.cat((strength, torch.zeros_like(strength)))

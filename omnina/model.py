@@ -32,6 +32,7 @@ from omnina.rotary import rotary_tables, rotate
 
 Attention = Literal["per_document", "varlen"]
 IGNORED_LABEL = -100
+ROPE_TYPES = ("default", "linear")
 
 
 class RMSNorm(nn.Module):
@@ -355,8 +356,9 @@ def _supervised(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 def _check_supported(config: LlamaConfig) -> None:
     rope = config.rope_parameters["rope_type"]
-    if rope != "default" or config.hidden_act != "silu":
+    known = "' or '".join(ROPE_TYPES)
+    if rope not in ROPE_TYPES or config.hidden_act != "silu":
         raise UserError(
             f"rope_type '{rope}' with activation '{config.hidden_act}' is not implemented; "
-            "OmniNA uses rope_type 'default' and activation 'silu'"
+            f"OmniNA uses rope_type '{known}' and activation 'silu'"
         )

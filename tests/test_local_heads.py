@@ -1,6 +1,7 @@
 """Heads that begin by looking a fixed number of tokens back."""
 
 import json
+from math import pi
 
 import pytest
 import torch
@@ -74,6 +75,24 @@ def test_heads_on_single_bases_look_codons_back(initializer_range):
         for head, distance in enumerate(distances):
             assert layer[head].argmax() == distance and layer[head, distance] > 0.7
     assert last.max() < 0.1  # free to gather
+
+
+@pytest.mark.parametrize("kv_heads", [4, 2])
+def test_heads_that_turn_once_in_a_codon_gather_a_frame_each(kv_heads):
+    rope = {"rope_type": "linear", "rope_theta": 10_000.0, "factor": 3 / (2 * pi)}
+    model = started(
+        single_bases=True, num_hidden_layers=5, num_key_value_heads=kv_heads, rope_parameters=rope
+    )
+    bases = torch.randint(3, 7, (LENGTH,), generator=torch.Generator().manual_seed(2))
+    *pointed, fourth, last = looks(model, bases)
+    for layer, distances in zip(pointed, head_distances(model.config, single_bases=True), strict=True):
+        for head, distance in enumerate(distances):
+            assert layer[head].argmax() == distance
+    assert fourth.max() < 0.1
+    for frame in range(3):
+        gathered = last[frame, frame::3]
+        assert gathered.sum() > 0.8 and gathered.max() < 3 * gathered.mean()
+    assert all(last[3, frame::3].sum() < 0.6 for frame in range(3))  # free to find what it likes
 
 
 @pytest.mark.parametrize("single_bases", [True, False])

@@ -34,8 +34,11 @@ def without_first_labels(batch: dict) -> torch.Tensor:
 
 @pytest.mark.parametrize("kv_heads", [4, 2])
 @pytest.mark.parametrize("tied", [False, True])
-def test_logits_and_gradients_equal_llamas(small_config, rows, collator, kv_heads, tied):
+@pytest.mark.parametrize("factor", [None, 0.5])
+def test_logits_and_gradients_equal_llamas(small_config, rows, collator, kv_heads, tied, factor):
     small_config.num_key_value_heads = kv_heads
+    if factor:
+        small_config.rope_parameters |= {"rope_type": "linear", "factor": factor}
     small_config.tie_word_embeddings = tied
     torch.manual_seed(1)
     ours = OmniNAForCausalLM(small_config)
@@ -286,6 +289,6 @@ def test_varlen_attention_is_called_causally_with_the_documents_boundaries(
 
 
 def test_unsupported_rotation_is_refused(small_config):
-    small_config.rope_parameters = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}
-    with pytest.raises(ValueError, match="rope_type 'linear'"):
+    small_config.rope_parameters = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    with pytest.raises(ValueError, match=r"rope_type 'dynamic'.*'default' or 'linear'"):
         OmniNAForCausalLM(small_config)

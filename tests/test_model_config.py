@@ -1,11 +1,13 @@
 """Architectures that do not fit, and keys that are none."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from omnina.errors import UserError
-from omnina.model_config import read_model_config
+from omnina.model_config import read_architecture, read_model_config
+from omnina.rotary import rotary_frequencies
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,3 +24,17 @@ def test_unknown_architecture_key_is_refused(tmp_path):
     path.write_text("hidden_sizes: 3\n")
     with pytest.raises(UserError, match="Did you mean 'hidden_size'"):
         read_model_config(str(path), 10, "x")
+
+
+@pytest.mark.parametrize("factor", ["0", "-1.0", "fast", "null"])
+def test_a_factor_of_rotation_must_be_a_positive_number(tmp_path, factor):
+    path = tmp_path / "model.yaml"
+    path.write_text(f"rope_parameters: {{rope_type: linear, rope_theta: 10000.0, factor: {factor}}}\n")
+    with pytest.raises(UserError, match=r"model.yaml: factor is .* above 0"):
+        read_architecture(str(path))
+
+
+def test_fast_rotation_is_read_without_a_warning(capfd, caplog):
+    config = read_architecture(str(ROOT / "configs" / "model" / "short.yaml"))
+    assert rotary_frequencies(config)[0].item() == pytest.approx(2 * math.pi / 3)
+    assert not caplog.records and capfd.readouterr() == ("", "")

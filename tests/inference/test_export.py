@@ -110,7 +110,10 @@ def test_gguf_holds_the_vocabulary_with_its_kinds(folder, tmp_path):
     assert normal == sorted(normal, reverse=True)
 
 
-@pytest.mark.parametrize("changes", [{"tie_word_embeddings": True}, {"num_key_value_heads": 1}])
+LINEAR = {"rope_parameters": {"rope_type": "linear", "rope_theta": 10_000.0, "factor": 0.5}}
+
+
+@pytest.mark.parametrize("changes", [{"tie_word_embeddings": True}, {"num_key_value_heads": 1}, LINEAR])
 def test_gguf_of_other_llamas(folder, tmp_path, changes):
     config = LlamaConfig(**json.loads((folder / "config.json").read_text()) | changes)
     torch.manual_seed(0)

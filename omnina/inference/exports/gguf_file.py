@@ -81,7 +81,11 @@ def _add_shape(
     writer.add_value_length(config.head_dim)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_dimension_count(config.head_dim)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    rope = config.rope_parameters
+    writer.add_rope_freq_base(rope["rope_theta"])
+    if rope["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(rope["factor"])
 
 
 def _add_vocabulary(writer: gguf.GGUFWriter, checkpoint: ExportedCheckpoint) -> None:
@@ -171,7 +175,11 @@ def _check_logits(
     """Against the checkpoint's model with every matrix rounded as the file holds it."""
     with no_library_words():
         llama = AutoModelForCausalLM.from_pretrained(
-            path.parent, gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
+            path.parent,
+            gguf_file=path.name,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            rope_parameters=_rope_of(path),
         ).eval()
     rounded = OmniNAForCausalLM(checkpoint.model.config).eval()
     rounded.load_state_dict(
@@ -179,6 +187,17 @@ def _check_logits(
     )
     reader = "transformers' GGUF reader"
     return check_agreement(rounded, checkpoint.probes, llama_logits(llama), reader, path)
+
+
+def _rope_of(path: Path) -> dict[str, str | float]:
+    """What the file says of rotation; transformers reads no more of it than the base."""
+    values = {
+        name.rsplit(".", 1)[-1]: field.contents()
+        for name, field in gguf.GGUFReader(path).fields.items()
+        if ".rope." in name
+    }
+    rope = {"rope_type": values.get("type", "default"), "rope_theta": values["freq_base"]}
+    return rope | ({"factor": values["factor"]} if "factor" in values else {})
 
 
 def _rounded(weight: Tensor, quantization: gguf.GGMLQuantizationType) -> Tensor:
