@@ -17,7 +17,6 @@ from omnina.checkpoints.weights import BIN_FILE, INDEX_FILE, expected_shapes, lo
 from omnina.errors import UserError
 from omnina.files.json_file import read_object
 from omnina.files.listed import check_name
-from omnina.rotary import rotary_frequencies
 
 BIN_INDEX_FILE = f"{BIN_FILE}.index.json"
 FREQUENCIES = re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq")
@@ -67,7 +66,8 @@ def of_llama(weights: dict[str, Tensor], config: LlamaConfig, where: Path) -> tu
 
 def _check_frequencies(name: str, saved: Tensor, config: LlamaConfig, where: Path) -> None:
     """(head_dim / 2,) radians per token, often rounded to bf16."""
-    computed = rotary_frequencies(config)
+    places = torch.arange(0, config.head_dim, 2, dtype=torch.float32)
+    computed = config.rope_parameters["rope_theta"] ** (-places / config.head_dim)
     rounding = 2**-7  # of bf16
     if saved.shape != computed.shape or not torch.allclose(saved.float(), computed, rtol=rounding, atol=0):
         raise UserError(
