@@ -4,6 +4,7 @@ The library checks types and some contradictions; sizes of 0, or below, it finds
 making the model.
 """
 
+import logging
 import math
 from collections.abc import Mapping
 
@@ -11,7 +12,6 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import LlamaConfig
 
 from omnina.errors import UserError
-from omnina.progress import no_library_words
 
 SIZES = (
     *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
@@ -19,6 +19,11 @@ SIZES = (
 )
 POSITIVE = ("rms_norm_eps", "rope_theta", "initializer_range", "factor")  # the last of rope_parameters
 MAY_BE_NULL = ("num_key_value_heads", "head_dim")
+
+# transformers warns of a factor below 1 whenever it reads or writes one; here it is meant (omnina/rotary.py).
+logging.getLogger("transformers.modeling_rope_utils").addFilter(
+    lambda record: "factor field must be" not in record.getMessage()
+)
 
 
 def llama_config(values: Mapping, where: object) -> LlamaConfig:
@@ -45,8 +50,7 @@ def llama_config(values: Mapping, where: object) -> LlamaConfig:
             f"{where}: num_attention_heads ({heads}) is no multiple of num_key_value_heads ({groups})."
         )
     try:
-        with no_library_words():  # a factor below 1 is meant (omnina/rotary.py), and checked above
-            return LlamaConfig(**values)
+        return LlamaConfig(**values)
     except (StrictDataclassError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{where}: not the configuration of a Llama ({' '.join(str(error).split())})."

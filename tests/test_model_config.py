@@ -36,5 +36,6 @@ def test_a_factor_of_rotation_must_be_a_positive_number(tmp_path, factor):
 
 def test_fast_rotation_is_read_without_a_warning(capfd, caplog):
     config = read_architecture(str(ROOT / "configs" / "model" / "short.yaml"))
+    config.validate()  # as it is whenever it is saved
     assert rotary_frequencies(config)[0].item() == pytest.approx(2 * math.pi / 3)
     assert not caplog.records and capfd.readouterr() == ("", "")
