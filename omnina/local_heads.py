@@ -22,9 +22,12 @@ every three bases (and is told best by a frame without a stop):
     third layer     3 (n + 1)(N + 1): as many such runs of codons, end to end
     last layer      as it was, whichever it is: it gathers what the others found
 
-Where heads can also turn once in a codon (``rope_type: linear`` with the factor of omnina/rotary.py), three
-heads of the last layer begin by gathering a frame each: the token itself, the one before it or the one before
-that, and from there every third token alike. Their query and key are of that frequency alone.
+Where heads can also turn once in a codon (``rope_type: linear`` with the factor of omnina/rotary.py), there
+are three of them or more, and the last layer is not one of those above, three heads of it begin by gathering
+a frame each: the token itself, the one before it or the one before that, and from there every third token
+alike. Their query and key are of that frequency alone. With so fast a rotation tokens further off trail less
+than neighbours do: heads of 24 keep 0.7 of their attention where they look (of 1,000 bases), heads of 64
+only 0.2.
 """
 
 from dataclasses import dataclass

@@ -22,6 +22,7 @@ from transformers import GenerationConfig, LlamaConfig, PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import CausalLMOutput
 
+from omnina.architecture import ROPE_TYPES
 from omnina.attention import Attend, Documents, Grid, Reading, attend_per_document, attend_varlen
 from omnina.dropout import Dropout
 from omnina.errors import UserError
@@ -32,7 +33,6 @@ from omnina.rotary import rotary_tables, rotate
 
 Attention = Literal["per_document", "varlen"]
 IGNORED_LABEL = -100
-ROPE_TYPES = ("default", "linear")
 
 
 class RMSNorm(nn.Module):

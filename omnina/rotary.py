@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig
 
+from omnina.architecture import LINEAR
+
 
 def rotary_tables(positions: Tensor, config: LlamaConfig) -> tuple[Tensor, Tensor]:
     """cos and sin of the rotary angles, both (T, 1, D) float32.
@@ -27,7 +29,7 @@ def rotary_tables(positions: Tensor, config: LlamaConfig) -> tuple[Tensor, Tenso
 def rotary_frequencies(config: LlamaConfig, device: torch.device | None = None) -> Tensor:
     """(D/2,) float32, radians a token, the fastest first."""
     rope = config.rope_parameters
-    factor = rope["factor"] if rope["rope_type"] == "linear" else 1.0
+    factor = rope["factor"] if rope["rope_type"] == LINEAR else 1.0
     exponents = torch.arange(0, config.head_dim, 2, device=device).float() / config.head_dim
     return 1.0 / rope["rope_theta"] ** exponents / factor
 

@@ -77,12 +77,10 @@ def test_heads_on_single_bases_look_codons_back(initializer_range):
     assert last.max() < 0.1  # free to gather
 
 
-@pytest.mark.parametrize("kv_heads", [4, 2])
-def test_heads_that_turn_once_in_a_codon_gather_a_frame_each(kv_heads):
+@pytest.mark.parametrize("sizes", [{}, {"num_key_value_heads": 2}, {"hidden_size": 96}])
+def test_heads_that_turn_once_in_a_codon_gather_a_frame_each(sizes):
     rope = {"rope_type": "linear", "rope_theta": 10_000.0, "factor": 3 / (2 * pi)}
-    model = started(
-        single_bases=True, num_hidden_layers=5, num_key_value_heads=kv_heads, rope_parameters=rope
-    )
+    model = started(single_bases=True, num_hidden_layers=5, rope_parameters=rope, **sizes)
     bases = torch.randint(3, 7, (LENGTH,), generator=torch.Generator().manual_seed(2))
     *pointed, fourth, last = looks(model, bases)
     for layer, distances in zip(pointed, head_distances(model.config, single_bases=True), strict=True):

@@ -15,6 +15,7 @@ from sentencepiece import SentencePieceProcessor
 from torch import Tensor
 from transformers import AutoModelForCausalLM, LlamaConfig
 
+from omnina.architecture import LINEAR
 from omnina.errors import UserError
 from omnina.inference.exports.agreement import check_agreement, llama_logits
 from omnina.inference.exports.checkpoint import SENTENCEPIECE_FILE, ExportedCheckpoint
@@ -83,7 +84,7 @@ def _add_shape(
     writer.add_rope_dimension_count(config.head_dim)
     rope = config.rope_parameters
     writer.add_rope_freq_base(rope["rope_theta"])
-    if rope["rope_type"] == "linear":
+    if rope["rope_type"] == LINEAR:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(rope["factor"])
 
