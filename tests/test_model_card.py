@@ -153,3 +153,11 @@ def test_the_card_states_shares_that_were_left_to_their_defaults(folder):
         (folder / "config.yaml").write_text(yaml.safe_dump(settings | given))
         text = card(folder, record=RECORD)
         assert stated in text and missing not in text
+
+
+@pytest.mark.parametrize(("factor", "told"), [(0.5, True), (2.0, False)])
+def test_the_card_states_a_rotation_that_transformers_warns_of(folder, factor, told):
+    rotation = {"rope_type": "linear", "rope_theta": 10_000.0, "factor": factor}
+    shape = SHAPE | {"max_position_embeddings": 512, "rope_parameters": rotation}
+    (folder / "config.json").write_text(json.dumps(shape))
+    assert ("is below 1: it is meant" in card(folder)) is told

@@ -89,7 +89,7 @@ def _line(value: object) -> str:
     return " ".join(str(value).split())
 
 
-def _shape(config: Mapping, parameters: int) -> dict[str, int]:
+def _shape(config: Mapping, parameters: int) -> dict[str, int | bool]:
     return {
         "parameters": parameters,
         "layers": config["num_hidden_layers"],
@@ -97,6 +97,7 @@ def _shape(config: Mapping, parameters: int) -> dict[str, int]:
         "heads": config["num_attention_heads"],
         "vocabulary": config["vocab_size"],
         "positions": config["max_position_embeddings"],
+        "fast_rotation": (config.get("rope_parameters") or {}).get("factor", 1.0) < 1,
     }
 
 
